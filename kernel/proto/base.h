@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * What every file of the protocol core includes.
+ *
+ * The core is sans-IO: no allocation, no locks, no clock, no skb. State structs go in, decisions come
+ * out; memory comes from the caller; the home (kernel module or user-space engine) serialises the calls
+ * that it makes on one connection.
+ *
+ * Units: times are u64 nanoseconds of a monotonic clock, sizes are bytes, rates are bytes a second.
+ */
+#ifndef _NQD_PROTO_BASE_H
+#define _NQD_PROTO_BASE_H
+
+#include <linux/bitops.h>
+#include <linux/bug.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+#include <linux/time64.h>
+#include <linux/types.h>
+#if __has_include(<linux/unaligned.h>)
+#include <linux/unaligned.h>
+#else /* before Linux 6.12 */
+#include <asm/unaligned.h>
+#endif
+
+/* A time that never comes: an unarmed timer. */
+#define NQD_TIME_NEVER U64_MAX
+
+/* A packet number that no packet has (RFC 9000 section 12.3: 0 to 2^62-1): "none yet". */
+#define NQD_PN_NONE U64_MAX
+#define NQD_PN_MAX ((1ULL << 62) - 1)
+
+/* RFC 9000 section 14: every path must carry datagrams of this size. */
+#define NQD_MIN_DATAGRAM_SIZE 1200
+
+/**
+ * struct nqd_span - a run of bytes inside a buffer that the caller owns
+ * @offset: first byte, from the start of the buffer
+ * @len: number of bytes
+ */
+struct nqd_span {
+	u32 offset;
+	u32 len;
+};
+
+#endif
