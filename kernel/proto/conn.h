@@ -202,6 +202,7 @@ struct nqd_conn_close_info {
  * @update_wanted: a key update of our own is wanted as soon as it is allowed
  * @ack_sent_at: when an ACK frame was sent last
  * @tx_at: when the pacer lets a pending packet out, or NQD_TIME_NEVER
+ * @retry_at: nothing could be sent for want of keys or ring: no timer before this, 0 for none
  * @max_datagram_frame_size: largest DATAGRAM frame the peer may send, 0: none
  * @peer_max_datagram_frame_size: largest that we may send, 0: none
  * @keys: key phases
@@ -228,6 +229,7 @@ struct nqd_conn {
 	bool update_wanted;
 	u64 ack_sent_at;
 	u64 tx_at;
+	u64 retry_at;
 	u64 max_datagram_frame_size;
 	u64 peer_max_datagram_frame_size;
 	struct nqd_keys keys;

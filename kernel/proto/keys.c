@@ -99,7 +99,7 @@ enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, 
 	}
 	if (!nqd_keys_can_follow(k)) {
 		k->updates_missed++;
-		return NQD_DROP_KEY_PHASE;
+		return NQD_DROP_KEY_DISCARDED;
 	}
 	*generation = k->rx_generation + 1;
 	return NQD_DROP_NONE;
@@ -162,7 +162,7 @@ static unsigned int nqd_keys_tx_promote(struct nqd_keys *k, u64 next_pn)
 }
 
 /**
- * nqd_keys_rx_opened_slow() - nqd_keys_rx_opened() where something changes
+ * nqd_keys_rx_opened() - account for an authentic packet that nqd_keys_rx_check() let pass
  * @k: key state
  * @generation: keys that opened the packet
  * @pn: its packet number
@@ -172,8 +172,8 @@ static unsigned int nqd_keys_tx_promote(struct nqd_keys *k, u64 next_pn)
  *
  * Return: NQD_KEYS_* bitmap.
  */
-unsigned int nqd_keys_rx_opened_slow(struct nqd_keys *k, u64 generation, u64 pn, u64 next_tx_pn,
-				     u64 now, u64 pto)
+unsigned int nqd_keys_rx_opened(struct nqd_keys *k, u64 generation, u64 pn, u64 next_tx_pn, u64 now,
+				u64 pto)
 {
 	unsigned int flags = NQD_KEYS_RX_PROMOTED | NQD_KEYS_NEXT_WANTED;
 

@@ -108,8 +108,8 @@ int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config);
 enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, u64 pn,
 					u64 *generation);
 int nqd_keys_rx_check(const struct nqd_keys *k, u64 generation, u64 pn);
-unsigned int nqd_keys_rx_opened_slow(struct nqd_keys *k, u64 generation, u64 pn, u64 next_tx_pn,
-				     u64 now, u64 pto);
+unsigned int nqd_keys_rx_opened(struct nqd_keys *k, u64 generation, u64 pn, u64 next_tx_pn, u64 now,
+				u64 pto);
 int nqd_keys_rx_failed(struct nqd_keys *k);
 
 u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned int *flags);
@@ -120,27 +120,21 @@ int nqd_keys_next_installed(struct nqd_keys *k, enum nqd_keys_dir dir, u64 gener
 unsigned int nqd_keys_on_timer(struct nqd_keys *k, u64 now);
 
 /**
- * nqd_keys_rx_opened() - account for an authentic packet that nqd_keys_rx_check() let pass
+ * nqd_keys_rx_in_order() - account for an authentic packet, if it changes nothing
  * @k: key state
  * @generation: keys that opened it
  * @pn: its packet number
- * @next_tx_pn: packet number that the next sent packet will have
- * @now: time
- * @pto: current probe timeout without backoff, ns
  *
- * Return: NQD_KEYS_* bitmap.
+ * Return: true for nearly every packet; false if nqd_keys_rx_opened() must see it.
  */
-static inline unsigned int nqd_keys_rx_opened(struct nqd_keys *k, u64 generation, u64 pn,
-					      u64 next_tx_pn, u64 now, u64 pto)
+static inline bool nqd_keys_rx_in_order(struct nqd_keys *k, u64 generation, u64 pn)
 {
-	/* In order, in the current phase: nearly every packet. */
-	if (likely(generation == k->rx_generation && pn >= k->rx_first_pn &&
-		   k->rx_largest_pn != NQD_PN_NONE)) {
-		if (pn > k->rx_largest_pn)
-			k->rx_largest_pn = pn;
-		return 0;
-	}
-	return nqd_keys_rx_opened_slow(k, generation, pn, next_tx_pn, now, pto);
+	if (unlikely(generation != k->rx_generation || pn < k->rx_first_pn ||
+		     k->rx_largest_pn == NQD_PN_NONE))
+		return false;
+	if (pn > k->rx_largest_pn)
+		k->rx_largest_pn = pn;
+	return true;
 }
 
 /**

@@ -58,6 +58,12 @@ bool nqd_state_close(struct nqd_state *s, u64 error_code, u64 error_frame_type, 
 {
 	if (s->state == NQD_SESSION_STATE_CLOSING || s->state == NQD_SESSION_STATE_DRAINING)
 		return false;
+	if (s->state == NQD_SESSION_STATE_HOLD) {
+		/* Nothing may be sent yet, so there is nothing to wait for. */
+		s->state = NQD_SESSION_STATE_DRAINING;
+		s->end_at = now;
+		return false;
+	}
 	s->state = NQD_SESSION_STATE_CLOSING;
 	s->end_at = now + NQD_STATE_END_PTOS * pto;
 	s->error_code = error_code;
