@@ -88,6 +88,9 @@ enum nqd_frame_type {
 /* RFC 9000 section 17.2: bytes of the longest connection ID. */
 #define NQD_CID_MAX_LEN 20
 
+/* RFC 9000 section 18.2: larger values of ack_delay_exponent are invalid. */
+#define NQD_FRAME_ACK_DELAY_EXPONENT_MAX 20
+
 /**
  * enum nqd_frame_class - where a frame is dealt with
  * @NQD_FRAME_HERE: in the data plane
@@ -212,19 +215,17 @@ struct nqd_frame_iter {
 
 /**
  * struct nqd_ack_iter - walks the ranges of an ACK frame, newest first
- * @p: next byte to read
- * @end: the byte after the ranges
+ * @frames: where the next range begins
  * @left: ranges left
- * @smallest: of the range that was read last
- * @first_range: of the frame, until the first range has been read
+ * @smallest: of the range that comes next if it is the first, of the one before otherwise
+ * @largest: likewise
  * @started: the first range has been read
  */
 struct nqd_ack_iter {
-	const u8 *p;
-	const u8 *end;
+	struct nqd_frame_iter frames;
 	u64 left;
 	u64 smallest;
-	u64 first_range;
+	u64 largest;
 	bool started;
 };
 
