@@ -5,7 +5,7 @@ PROTO_SRC := $(wildcard kernel/proto/*.c)
 FLAVOURS ?= m64
 OUT ?= build/proto
 WARN := -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wno-address-of-packed-member
-COMMON := -std=gnu11 -O2 -g -fno-strict-aliasing -fno-common -Iengine/shim -Ikernel -Ikernel/proto -Iengine/provisional $(WARN)
+COMMON := -std=gnu11 -O2 -g -fno-strict-aliasing -fno-common -Iengine/shim -Ikernel -Ikernel/proto $(WARN)
 
 CC_m64 := gcc
 CFLAGS_m64 := -fPIC

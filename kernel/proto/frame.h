@@ -16,6 +16,7 @@
 #include "ecn.h"
 #include "error.h"
 #include "pn.h"
+#include "uapi/nexus_quic_dco.h"
 
 /**
  * enum nqd_frame_type - RFC 9000 table 3, RFC 9221 section 4: types that a 1-RTT packet may carry
@@ -82,11 +83,8 @@ enum nqd_frame_type {
 #define NQD_FRAME_STREAM_LEN 0x02
 #define NQD_FRAME_STREAM_OFF 0x04
 
-/* RFC 9000 sections 19.17 and 10.3: bytes of path validation data and of a stateless reset token. */
+/* RFC 9000 section 19.17: bytes of path validation data. */
 #define NQD_PATH_DATA_LEN 8
-#define NQD_RESET_TOKEN_LEN 16
-/* RFC 9000 section 17.2: bytes of the longest connection ID. */
-#define NQD_CID_MAX_LEN 20
 
 /* RFC 9000 section 18.2: larger values of ack_delay_exponent are invalid. */
 #define NQD_FRAME_ACK_DELAY_EXPONENT_MAX 20

@@ -108,7 +108,6 @@ def _content_hash(flavour: Flavour) -> str:
         ("kernel/proto", "*.c"),
         ("kernel/uapi", "*.h"),
         ("engine/shim", "**/*.h"),
-        ("engine/provisional", "**/*.h"),
     ):
         inputs += sorted((ROOT / folder).glob(pattern))
     digest = hashlib.sha256(f"{flavour.value} {_suffix()}".encode())
@@ -146,7 +145,7 @@ def _build(flavour: Flavour) -> Path:
 
 
 def _include_flags() -> list[str]:
-    folders = ("engine/shim", "kernel", "kernel/proto", "engine/provisional")
+    folders = ("engine/shim", "kernel", "kernel/proto")
     return [f"-I{ROOT / folder}" for folder in folders]
 
 
@@ -181,7 +180,7 @@ def _own_lines(preprocessed: str) -> Iterator[str]:
     for line in preprocessed.splitlines(keepends=True):
         marker = re.match(r'# \d+ "([^"]*)"', line)
         if marker:
-            own = bool(re.search(r"/(kernel|provisional)/", marker[1]))
+            own = bool(re.search(r"/kernel/", marker[1]))
         elif own:
             yield line
 
