@@ -10,8 +10,7 @@
 
 #include "received.h"
 
-/* RFC 9000 section 18.2: ack_delay_exponent above 20 and max_ack_delay of 2^14 ms and more are invalid. */
-#define NQD_ACK_DELAY_EXPONENT_MAX 20
+/* RFC 9000 section 18.2: max_ack_delay of this and more is invalid. */
 #define NQD_MAX_ACK_DELAY_LIMIT ((1ULL << 14) * NSEC_PER_MSEC)
 
 /* ACK ranges that one frame reports, newest first. */
@@ -56,7 +55,7 @@ bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now);
 u64 nqd_ack_deadline(const struct nqd_ack_policy *a);
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported);
-void nqd_ack_sent(struct nqd_ack_policy *a, u64 now);
+void nqd_ack_sent(struct nqd_ack_policy *a);
 bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt);
 
 #endif

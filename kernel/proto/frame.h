@@ -16,6 +16,7 @@
 #include "ecn.h"
 #include "error.h"
 #include "pn.h"
+#include "uapi/nexus_quic_dco.h"
 
 /**
  * enum nqd_frame_type - RFC 9000 table 3, RFC 9221 section 4: types that a 1-RTT packet may carry
@@ -82,11 +83,11 @@ enum nqd_frame_type {
 #define NQD_FRAME_STREAM_LEN 0x02
 #define NQD_FRAME_STREAM_OFF 0x04
 
-/* RFC 9000 sections 19.17 and 10.3: bytes of path validation data and of a stateless reset token. */
+/* RFC 9000 section 19.17: bytes of path validation data. */
 #define NQD_PATH_DATA_LEN 8
-#define NQD_RESET_TOKEN_LEN 16
-/* RFC 9000 section 17.2: bytes of the longest connection ID. */
-#define NQD_CID_MAX_LEN 20
+
+/* RFC 9000 section 18.2: larger values of ack_delay_exponent are invalid. */
+#define NQD_FRAME_ACK_DELAY_EXPONENT_MAX 20
 
 /**
  * enum nqd_frame_class - where a frame is dealt with
@@ -212,19 +213,17 @@ struct nqd_frame_iter {
 
 /**
  * struct nqd_ack_iter - walks the ranges of an ACK frame, newest first
- * @p: next byte to read
- * @end: the byte after the ranges
+ * @frames: where the next range begins
  * @left: ranges left
- * @smallest: of the range that was read last
- * @first_range: of the frame, until the first range has been read
+ * @smallest: of the range that comes next if it is the first, of the one before otherwise
+ * @largest: likewise
  * @started: the first range has been read
  */
 struct nqd_ack_iter {
-	const u8 *p;
-	const u8 *end;
+	struct nqd_frame_iter frames;
 	u64 left;
 	u64 smallest;
-	u64 first_range;
+	u64 largest;
 	bool started;
 };
 
