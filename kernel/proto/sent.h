@@ -31,6 +31,7 @@
 #define NQD_SENT_ACKED 0x4000
 #define NQD_SENT_LOST 0x6000 /* kept, so that a late ACK reveals a spurious loss */
 #define NQD_SENT_CANCELLED 0x8000 /* its number was taken and never sent: an ACK for it is a lie */
+#define NQD_SENT_FORGOTTEN 0xa000 /* was not in flight, and nobody waits for its acknowledgement */
 
 /* The flags for whose packets struct nqd_sent_sink is told. */
 #define NQD_SENT_TOLD (NQD_SENT_CONTROL | NQD_SENT_PMTU_PROBE | NQD_SENT_PATH)
@@ -80,7 +81,6 @@ struct nqd_sent_sink {
  * struct nqd_sent - the ring and what is summed up over it
  * @ring: entries; that of packet number n is n & @mask
  * @mask: number of entries - 1
- * @want_grow: a packet had to wait for a free entry
  * @first_pn: first number that this ring ever held: older ones were sent by another
  * @next_pn: next number to be used
  * @oldest: no entry below is NQD_SENT_OUTSTANDING
@@ -90,15 +90,16 @@ struct nqd_sent_sink {
  * @eliciting: outstanding packets with NQD_SENT_ACK_ELICITING
  * @last_eliciting: when the last of those was sent
  * @sent: packets that were given a number
- * @acked: packets acknowledged, without those of @spurious
+ * @acked: packets acknowledged, without those of @spurious; @sent is the sum of @acked, @lost, @cancelled,
+ *	@forgotten and the outstanding ones
  * @lost: packets declared lost, with those of @spurious
  * @spurious: packets acknowledged after they had been declared lost
  * @cancelled: packets that had a number and were never sent
+ * @forgotten: packets outside of the flight given up without a word
  */
 struct nqd_sent {
 	struct nqd_sent_packet *ring;
 	u32 mask;
-	bool want_grow;
 	u64 first_pn;
 	u64 next_pn;
 	u64 oldest;
@@ -112,6 +113,7 @@ struct nqd_sent {
 	u64 lost;
 	u64 spurious;
 	u64 cancelled;
+	u64 forgotten;
 };
 
 /**
@@ -152,7 +154,8 @@ struct nqd_sent_packet *nqd_sent_grow(struct nqd_sent *s, struct nqd_sent_packet
 struct nqd_sent_packet *nqd_sent_add(struct nqd_sent *s, u64 now, u16 size, u16 flags,
 				     u64 ack_reported);
 int nqd_sent_cancel(struct nqd_sent *s, u64 pn);
-const struct nqd_sent_packet *nqd_sent_find(const struct nqd_sent *s, u64 pn);
+bool nqd_sent_set_lost(struct nqd_sent *s, struct nqd_sent_packet *p);
+struct nqd_sent_packet *nqd_sent_find(const struct nqd_sent *s, u64 pn);
 void nqd_sent_ack_begin(struct nqd_sent_acked *a);
 int nqd_sent_ack_range(struct nqd_sent *s, u64 smallest, u64 largest, struct nqd_sent_acked *a,
 		       const struct nqd_sent_sink *sink);
