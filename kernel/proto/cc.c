@@ -9,27 +9,27 @@
  * @kind: algorithm
  * @mss: bytes of UDP payload of a full packet
  * @initial_window: bytes; 0: RFC 9002 section 7.2
- * @fixed_rate: NQD_CC_FIXED: bytes a second
- * @lab_mode: NQD_CC_FIXED is allowed
+ * @fixed_rate: NQD_CONGESTION_FIXED_RATE_TEST: bytes a second
+ * @lab_mode: NQD_CONGESTION_FIXED_RATE_TEST is allowed
  * @next_pn: packet number that will be sent first
  * @rtt: estimate of the round trip, ns
  * @now: time, ns
  *
- * Return: 0; -EINVAL: a value out of range; -EPERM: NQD_CC_FIXED without lab mode.
+ * Return: 0; -EINVAL: a value out of range; -EPERM: NQD_CONGESTION_FIXED_RATE_TEST without lab mode.
  */
-int nqd_cc_init(struct nqd_cc *cc, enum nqd_cc_kind kind, u32 mss, u64 initial_window, u64 fixed_rate,
+int nqd_cc_init(struct nqd_cc *cc, enum nqd_congestion kind, u32 mss, u64 initial_window, u64 fixed_rate,
 		bool lab_mode, u64 next_pn, u64 rtt, u64 now)
 {
 	static const struct nqd_cc_ops *const ops[] = {
-		[NQD_CC_CUBIC] = &nqd_cc_cubic_ops,
-		[NQD_CC_BBR] = &nqd_cc_bbr_ops,
-		[NQD_CC_FIXED] = &nqd_cc_fixed_ops,
+		[NQD_CONGESTION_CUBIC_LIKE] = &nqd_cc_cubic_ops,
+		[NQD_CONGESTION_BBR_LIKE] = &nqd_cc_bbr_ops,
+		[NQD_CONGESTION_FIXED_RATE_TEST] = &nqd_cc_fixed_ops,
 	};
 
 	memset(cc, 0, sizeof(*cc));
 	if ((u32)kind >= ARRAY_SIZE(ops) || !mss)
 		return -EINVAL;
-	if (kind == NQD_CC_FIXED) {
+	if (kind == NQD_CONGESTION_FIXED_RATE_TEST) {
 		if (!lab_mode)
 			return -EPERM;
 		if (!fixed_rate)
@@ -87,7 +87,7 @@ void nqd_cc_pace(struct nqd_cc *cc, u64 rtt)
 	/* Slow start must be able to double in a round trip; else some slack for varying round trips. */
 	u64 window = cc->cwnd < cc->ssthresh ? cc->cwnd * 2 : cc->cwnd + cc->cwnd / 4;
 
-	if (cc->kind == NQD_CC_FIXED)
+	if (cc->kind == NQD_CONGESTION_FIXED_RATE_TEST)
 		cc->pacing_rate = cc->fixed_rate;
 	else
 		cc->pacing_rate = max_t(u64, nqd_mul_div(window, NSEC_PER_SEC, max_t(u64, rtt, 1)), cc->mss);

@@ -7,24 +7,13 @@
 
 #include "cc_hystart.h"
 #include "delivery.h"
+#include "uapi/nexus_quic_dco.h"
 
 /* RFC 9002 section 7.2, kMinimumWindow: packets. */
 #define NQD_CC_MIN_WINDOW 2
 /* RFC 9002 section 7.2: initial window in packets, and its bound in bytes. */
 #define NQD_CC_INITIAL_WINDOW 10
 #define NQD_CC_INITIAL_WINDOW_BYTES 14720
-
-/**
- * enum nqd_cc_kind - algorithms; same values as enum nqd_congestion of the uapi header
- * @NQD_CC_CUBIC: RFC 9438 with RFC 9406
- * @NQD_CC_BBR: model of the path: bandwidth and round trip, bounded by loss
- * @NQD_CC_FIXED: a set rate, for the lab only
- */
-enum nqd_cc_kind {
-	NQD_CC_CUBIC,
-	NQD_CC_BBR,
-	NQD_CC_FIXED,
-};
 
 /**
  * struct nqd_cc_ack - one ACK frame, as congestion control sees it
@@ -209,7 +198,7 @@ struct nqd_bbr {
  */
 struct nqd_cc {
 	const struct nqd_cc_ops *ops;
-	enum nqd_cc_kind kind;
+	enum nqd_congestion kind;
 	u32 mss;
 	u64 cwnd;
 	u64 ssthresh;
@@ -232,7 +221,7 @@ extern const struct nqd_cc_ops nqd_cc_cubic_ops;
 extern const struct nqd_cc_ops nqd_cc_bbr_ops;
 extern const struct nqd_cc_ops nqd_cc_fixed_ops;
 
-int nqd_cc_init(struct nqd_cc *cc, enum nqd_cc_kind kind, u32 mss, u64 initial_window, u64 fixed_rate,
+int nqd_cc_init(struct nqd_cc *cc, enum nqd_congestion kind, u32 mss, u64 initial_window, u64 fixed_rate,
 		bool lab_mode, u64 next_pn, u64 rtt, u64 now);
 void nqd_cc_set_mss(struct nqd_cc *cc, u32 mss);
 u64 nqd_cc_min_window(const struct nqd_cc *cc);

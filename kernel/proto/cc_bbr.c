@@ -218,7 +218,7 @@ static void nqd_bbr_advance(struct nqd_cc *cc, const struct nqd_cc_ack *ack, boo
 }
 
 /* The path without a queue: the smallest round trip lately; where it got old, look at it anew. */
-static void nqd_bbr_update_min_rtt(struct nqd_cc *cc, const struct nqd_cc_ack *ack, bool round_start)
+static void nqd_bbr_update_min_rtt(struct nqd_cc *cc, const struct nqd_cc_ack *ack)
 {
 	struct nqd_bbr *b = &cc->bbr;
 	bool expired = ack->now - b->min_rtt_stamp > NQD_BBR_MIN_RTT_WINDOW;
@@ -292,7 +292,7 @@ static void nqd_bbr_on_ack(struct nqd_cc *cc, const struct nqd_cc_ack *ack)
 	if (round_start && !b->loss_rounds)
 		b->round_in_flight = 0;
 	nqd_bbr_advance(cc, ack, too_much);
-	nqd_bbr_update_min_rtt(cc, ack, round_start);
+	nqd_bbr_update_min_rtt(cc, ack);
 	nqd_bbr_set_cwnd(cc, ack);
 	nqd_bbr_set_pace(cc, ack->rtt);
 }

@@ -18,7 +18,7 @@ static void nqd_recovery_set_pace(struct nqd_recovery *r, u64 now)
  * @cfg: what to begin with
  * @now: time, ns
  *
- * Return: 0; -EINVAL: a value out of range; -EPERM: NQD_CC_FIXED without lab mode.
+ * Return: 0; -EINVAL: a value out of range; -EPERM: NQD_CONGESTION_FIXED_RATE_TEST without lab mode.
  */
 int nqd_recovery_init(struct nqd_recovery *r, const struct nqd_recovery_config *cfg, u64 now)
 {

@@ -19,8 +19,8 @@ struct nqd_ack_iter; /* frame.h */
 /**
  * struct nqd_recovery_config - what recovery begins with
  * @congestion: algorithm
- * @lab_mode: NQD_CC_FIXED is allowed
- * @fixed_rate: NQD_CC_FIXED: bytes a second
+ * @lab_mode: NQD_CONGESTION_FIXED_RATE_TEST is allowed
+ * @fixed_rate: NQD_CONGESTION_FIXED_RATE_TEST: bytes a second
  * @max_datagram_size: bytes of UDP payload of a full packet, 1200 to 65527
  * @initial_window: bytes; 0: RFC 9002 section 7.2
  * @ring: memory of @ring_entries entries; recovery does not free it
@@ -38,7 +38,7 @@ struct nqd_ack_iter; /* frame.h */
  * @ecn_marked: packets that we sent with ECT(0) so far
  */
 struct nqd_recovery_config {
-	enum nqd_cc_kind congestion;
+	enum nqd_congestion congestion;
 	bool lab_mode;
 	u64 fixed_rate;
 	u32 max_datagram_size;
