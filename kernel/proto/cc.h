@@ -7,24 +7,13 @@
 
 #include "cc_hystart.h"
 #include "delivery.h"
+#include "uapi/nexus_quic_dco.h"
 
 /* RFC 9002 section 7.2, kMinimumWindow: packets. */
 #define NQD_CC_MIN_WINDOW 2
 /* RFC 9002 section 7.2: initial window in packets, and its bound in bytes. */
 #define NQD_CC_INITIAL_WINDOW 10
 #define NQD_CC_INITIAL_WINDOW_BYTES 14720
-
-/**
- * enum nqd_cc_kind - algorithms; same values as enum nqd_congestion of the uapi header
- * @NQD_CC_CUBIC: RFC 9438 with RFC 9406
- * @NQD_CC_BBR: model of the path: bandwidth and round trip, bounded by loss
- * @NQD_CC_FIXED: a set rate, for the lab only
- */
-enum nqd_cc_kind {
-	NQD_CC_CUBIC,
-	NQD_CC_BBR,
-	NQD_CC_FIXED,
-};
 
 /**
  * struct nqd_cc_ack - one ACK frame, as congestion control sees it
@@ -69,19 +58,17 @@ struct nqd_cc;
  * @name: as in the configuration
  * @init: set up; the window and mss of struct nqd_cc are there
  * @on_ack: a frame acknowledged something new; sets cwnd and pacing rate
- * @on_congestion: one reduction: a packet was lost or CE-marked, and this is a new round trip
+ * @on_congestion: one reduction: a packet was lost or CE-marked (@ce), and this is a new round trip
  * @on_persistent: RFC 9002 section 7.6: the window goes to its minimum
  * @on_undo: all losses of the last reduction were spurious (may be NULL)
- * @on_restart: sending begins again with nothing in flight after @idle ns (may be NULL)
  */
 struct nqd_cc_ops {
 	const char *name;
 	void (*init)(struct nqd_cc *cc, u64 now);
 	void (*on_ack)(struct nqd_cc *cc, const struct nqd_cc_ack *ack);
-	void (*on_congestion)(struct nqd_cc *cc, u64 now, u64 prior_in_flight);
+	void (*on_congestion)(struct nqd_cc *cc, u64 now, u64 prior_in_flight, bool ce);
 	void (*on_persistent)(struct nqd_cc *cc, u64 now);
 	void (*on_undo)(struct nqd_cc *cc, u64 now);
-	void (*on_restart)(struct nqd_cc *cc, u64 now, u64 idle);
 };
 
 /**
@@ -141,7 +128,8 @@ enum nqd_bbr_phase {
 /**
  * struct nqd_bbr - model of the path
  * @phase: see enum nqd_bbr_phase
- * @bw: largest delivery rate of each of the last rounds, bytes a second
+ * @bw: largest delivery rate of each of the last rounds that had a sample, bytes a second
+ * @bw_slot: entry of the present round
  * @max_bw: largest of these
  * @min_rtt: smallest round trip of the last ten seconds, ns; 0: none
  * @min_rtt_stamp: when it was seen
@@ -155,11 +143,10 @@ enum nqd_bbr_phase {
  * @phase_round: the round in which it began
  * @cruise_rounds: how long to cruise this time
  * @inflight_hi: bytes in flight beyond which the path lost too much, U64_MAX: not known
- * @hi_growth: bytes by which @inflight_hi grows next when probing finds it free
  * @round_lost: packets lost in the present loss sample
  * @round_acked: packets acknowledged in it
  * @round_in_flight: largest number of bytes in flight in it
- * @loss_round_delivered: the loss sample ends when a packet sent after this count is acknowledged
+ * @loss_rounds: rounds in it
  * @prior_cwnd: window to return to after PROBE_RTT
  * @pacing_gain: in units of 2^-8
  * @cwnd_gain: in units of 2^-8
@@ -167,6 +154,7 @@ enum nqd_bbr_phase {
 struct nqd_bbr {
 	enum nqd_bbr_phase phase;
 	u64 bw[NQD_BBR_BW_ROUNDS];
+	u32 bw_slot;
 	u64 max_bw;
 	u64 min_rtt;
 	u64 min_rtt_stamp;
@@ -180,11 +168,10 @@ struct nqd_bbr {
 	u64 phase_round;
 	u32 cruise_rounds;
 	u64 inflight_hi;
-	u64 hi_growth;
 	u64 round_lost;
 	u64 round_acked;
 	u64 round_in_flight;
-	u64 loss_round_delivered;
+	u32 loss_rounds;
 	u64 prior_cwnd;
 	u32 pacing_gain;
 	u32 cwnd_gain;
@@ -199,6 +186,7 @@ struct nqd_bbr {
  * @ssthresh: slow start threshold, bytes; U64_MAX: none yet
  * @pacing_rate: bytes a second; 0: no pacing yet
  * @recovery_pn: packets below were sent before the last reduction (RFC 9002 section 7.3.2)
+ * @recovery_prev: the same of the reduction before
  * @recovery_lost: packets lost in the present recovery period and not found spurious
  * @recovery_undoable: the present recovery period is due to loss alone
  * @reductions: congestion events
@@ -210,12 +198,13 @@ struct nqd_bbr {
  */
 struct nqd_cc {
 	const struct nqd_cc_ops *ops;
-	enum nqd_cc_kind kind;
+	enum nqd_congestion kind;
 	u32 mss;
 	u64 cwnd;
 	u64 ssthresh;
 	u64 pacing_rate;
 	u64 recovery_pn;
+	u64 recovery_prev;
 	u64 recovery_lost;
 	bool recovery_undoable;
 	u64 reductions;
@@ -232,14 +221,16 @@ extern const struct nqd_cc_ops nqd_cc_cubic_ops;
 extern const struct nqd_cc_ops nqd_cc_bbr_ops;
 extern const struct nqd_cc_ops nqd_cc_fixed_ops;
 
-int nqd_cc_init(struct nqd_cc *cc, enum nqd_cc_kind kind, u32 mss, u64 initial_window, u64 fixed_rate,
-		bool lab_mode, u64 now);
+int nqd_cc_init(struct nqd_cc *cc, enum nqd_congestion kind, u32 mss, u64 initial_window, u64 fixed_rate,
+		bool lab_mode, u64 next_pn, u64 rtt, u64 now);
 void nqd_cc_set_mss(struct nqd_cc *cc, u32 mss);
 u64 nqd_cc_min_window(const struct nqd_cc *cc);
+void nqd_cc_pace(struct nqd_cc *cc, u64 rtt);
 bool nqd_cc_in_recovery(const struct nqd_cc *cc, u64 pn);
 void nqd_cc_on_lost(struct nqd_cc *cc, u64 now, u64 largest_lost, u32 packets, u64 next_pn,
 		    u64 prior_in_flight);
 void nqd_cc_on_ce(struct nqd_cc *cc, u64 now, u64 largest_acked, u64 next_pn, u64 prior_in_flight);
-void nqd_cc_on_spurious(struct nqd_cc *cc, u64 now, u32 packets);
+void nqd_cc_on_persistent(struct nqd_cc *cc, u64 now);
+void nqd_cc_on_spurious(struct nqd_cc *cc, u64 now, u64 smallest, u32 packets);
 
 #endif

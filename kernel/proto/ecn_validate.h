@@ -28,15 +28,15 @@ enum nqd_ecn_state {
  * struct nqd_ecn_validate - our marks and the peer's reports of them
  * @state: whether packets are marked
  * @marked: packets sent with ECT(0)
- * @unacked: of these, lost or not acknowledged yet
- * @lost: of these, declared lost
+ * @tested: of these, those sent while testing
+ * @lost: marked packets declared lost before validation
  * @deadline: end of testing, or NQD_TIME_NEVER
  * @reported: counts of the newest ACK frame
  */
 struct nqd_ecn_validate {
 	enum nqd_ecn_state state;
 	u64 marked;
-	u64 unacked;
+	u64 tested;
 	u64 lost;
 	u64 deadline;
 	struct nqd_ecn_counts reported;
@@ -45,7 +45,7 @@ struct nqd_ecn_validate {
 void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted);
 void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *reported, u64 marked);
 enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *e);
-void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u32 packets, u64 now, u64 pto);
+void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto);
 void nqd_ecn_validate_on_lost(struct nqd_ecn_validate *e, u32 packets);
 u64 nqd_ecn_validate_on_ack(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *counts,
 			    u32 newly_acked_ect0, bool largest_advanced);

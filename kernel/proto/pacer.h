@@ -28,9 +28,9 @@ struct nqd_pacer {
 };
 
 void nqd_pacer_init(struct nqd_pacer *p, u64 now);
-void nqd_pacer_set(struct nqd_pacer *p, u64 rate, u32 burst);
+void nqd_pacer_set(struct nqd_pacer *p, u64 now, u64 rate, u32 mss);
 u64 nqd_pacer_when(const struct nqd_pacer *p, u64 now);
 u32 nqd_pacer_budget(const struct nqd_pacer *p, u64 now, u32 size, u32 max_packets);
-u64 nqd_pacer_sent(struct nqd_pacer *p, u64 now, u32 size);
+void nqd_pacer_sent(struct nqd_pacer *p, u64 now, u32 size);
 
 #endif

@@ -19,8 +19,8 @@ struct nqd_ack_iter; /* frame.h */
 /**
  * struct nqd_recovery_config - what recovery begins with
  * @congestion: algorithm
- * @lab_mode: NQD_CC_FIXED is allowed
- * @fixed_rate: NQD_CC_FIXED: bytes a second
+ * @lab_mode: NQD_CONGESTION_FIXED_RATE_TEST is allowed
+ * @fixed_rate: NQD_CONGESTION_FIXED_RATE_TEST: bytes a second
  * @max_datagram_size: bytes of UDP payload of a full packet, 1200 to 65527
  * @initial_window: bytes; 0: RFC 9002 section 7.2
  * @ring: memory of @ring_entries entries; recovery does not free it
@@ -38,7 +38,7 @@ struct nqd_ack_iter; /* frame.h */
  * @ecn_marked: packets that we sent with ECT(0) so far
  */
 struct nqd_recovery_config {
-	enum nqd_cc_kind congestion;
+	enum nqd_congestion congestion;
 	bool lab_mode;
 	u64 fixed_rate;
 	u32 max_datagram_size;
@@ -68,7 +68,6 @@ struct nqd_recovery_config {
  * @cc: congestion window
  * @pacer: when the next packet may leave
  * @app_limited: the window was not used up for want of data (RFC 9002 section 7.8)
- * @blocked: a packet had to wait for the window or the pacer since the last ACK
  * @last_sent: when the last packet that counts in flight left; 0: none yet
  * @sent_bytes: bytes sent
  * @acked_bytes: bytes acknowledged
@@ -85,7 +84,6 @@ struct nqd_recovery {
 	struct nqd_cc cc;
 	struct nqd_pacer pacer;
 	bool app_limited;
-	bool blocked;
 	u64 last_sent;
 	u64 sent_bytes;
 	u64 acked_bytes;
@@ -144,10 +142,9 @@ int nqd_recovery_init(struct nqd_recovery *r, const struct nqd_recovery_config *
 void nqd_recovery_set_mtu(struct nqd_recovery *r, u32 max_datagram_size);
 enum nqd_send_verdict nqd_recovery_can_send(struct nqd_recovery *r, u64 now, u32 size, u64 *when);
 u32 nqd_recovery_budget(struct nqd_recovery *r, u64 now, u32 size, u32 max_packets);
-u64 nqd_recovery_departure(struct nqd_recovery *r, u64 now, u32 size);
 u64 nqd_recovery_sent(struct nqd_recovery *r, u64 now, u16 size, u16 flags, u64 ack_reported);
 int nqd_recovery_cancel(struct nqd_recovery *r, u64 pn);
-void nqd_recovery_app_limited(struct nqd_recovery *r, u64 now);
+void nqd_recovery_app_limited(struct nqd_recovery *r);
 int nqd_recovery_on_ack(struct nqd_recovery *r, const struct nqd_recovery_ack *ack, u64 now,
 			const struct nqd_sent_sink *sink, struct nqd_recovery_result *res);
 u64 nqd_recovery_deadline(const struct nqd_recovery *r);

@@ -16,21 +16,22 @@
 #define NQD_SENT_RING_MAX (1U << 20)
 
 /* What a packet carries, and the state of its entry, in struct nqd_sent_packet.flags. */
-#define NQD_SENT_ACK_ELICITING 0x0001 /* RFC 9002 section 2 */
-#define NQD_SENT_IN_FLIGHT 0x0002 /* counts in bytes_in_flight: ack-eliciting or padded */
-#define NQD_SENT_CONTROL 0x0004 /* frames that are sent again when lost */
-#define NQD_SENT_PMTU_PROBE 0x0008 /* its loss says nothing about congestion: RFC 9000 section 14.4 */
-#define NQD_SENT_PROBE 0x0010 /* sent because the PTO fired: RFC 9002 section 6.2.4 */
-#define NQD_SENT_ACK 0x0020 /* carries an ACK frame; ack_reported says which */
-#define NQD_SENT_DATAGRAM 0x0040 /* carries a DATAGRAM frame: its loss is counted */
-#define NQD_SENT_PATH 0x0080 /* carries PATH_CHALLENGE or PATH_RESPONSE */
-#define NQD_SENT_ECT0 0x0100 /* left with ECT(0) in its IP header */
-#define NQD_SENT_APP_LIMITED 0x0200 /* there was not enough to send: its rate sample is a lower bound */
-#define NQD_SENT_STATE_MASK 0xe000
-#define NQD_SENT_OUTSTANDING 0x2000
-#define NQD_SENT_ACKED 0x4000
-#define NQD_SENT_LOST 0x6000 /* kept, so that a late ACK reveals a spurious loss */
-#define NQD_SENT_CANCELLED 0x8000 /* its number was taken and never sent: an ACK for it is a lie */
+#define NQD_SENT_ACK_ELICITING 0x0001U /* RFC 9002 section 2 */
+#define NQD_SENT_IN_FLIGHT 0x0002U /* counts in bytes_in_flight: ack-eliciting or padded */
+#define NQD_SENT_CONTROL 0x0004U /* frames that are sent again when lost */
+#define NQD_SENT_PMTU_PROBE 0x0008U /* its loss says nothing about congestion: RFC 9000 section 14.4 */
+#define NQD_SENT_PROBE 0x0010U /* sent because the PTO fired: RFC 9002 section 6.2.4 */
+#define NQD_SENT_ACK 0x0020U /* carries an ACK frame; ack_reported says which */
+#define NQD_SENT_DATAGRAM 0x0040U /* carries a DATAGRAM frame: its loss is counted */
+#define NQD_SENT_PATH 0x0080U /* carries PATH_CHALLENGE or PATH_RESPONSE */
+#define NQD_SENT_ECT0 0x0100U /* left with ECT(0) in its IP header */
+#define NQD_SENT_APP_LIMITED 0x0200U /* there was not enough to send: its rate sample is a lower bound */
+#define NQD_SENT_STATE_MASK 0xe000U
+#define NQD_SENT_OUTSTANDING 0x2000U
+#define NQD_SENT_ACKED 0x4000U
+#define NQD_SENT_LOST 0x6000U /* kept, so that a late ACK reveals a spurious loss */
+#define NQD_SENT_CANCELLED 0x8000U /* its number was taken and never sent: an ACK for it is a lie */
+#define NQD_SENT_FORGOTTEN 0xa000U /* was not in flight, and nobody waits for its acknowledgement */
 
 /* The flags for whose packets struct nqd_sent_sink is told. */
 #define NQD_SENT_TOLD (NQD_SENT_CONTROL | NQD_SENT_PMTU_PROBE | NQD_SENT_PATH)
@@ -80,7 +81,6 @@ struct nqd_sent_sink {
  * struct nqd_sent - the ring and what is summed up over it
  * @ring: entries; that of packet number n is n & @mask
  * @mask: number of entries - 1
- * @want_grow: a packet had to wait for a free entry
  * @first_pn: first number that this ring ever held: older ones were sent by another
  * @next_pn: next number to be used
  * @oldest: no entry below is NQD_SENT_OUTSTANDING
@@ -90,15 +90,16 @@ struct nqd_sent_sink {
  * @eliciting: outstanding packets with NQD_SENT_ACK_ELICITING
  * @last_eliciting: when the last of those was sent
  * @sent: packets that were given a number
- * @acked: packets acknowledged, without those of @spurious
+ * @acked: packets acknowledged, without those of @spurious; @sent is the sum of @acked, @lost, @cancelled,
+ *	@forgotten and the outstanding ones
  * @lost: packets declared lost, with those of @spurious
  * @spurious: packets acknowledged after they had been declared lost
  * @cancelled: packets that had a number and were never sent
+ * @forgotten: packets outside of the flight given up without a word
  */
 struct nqd_sent {
 	struct nqd_sent_packet *ring;
 	u32 mask;
-	bool want_grow;
 	u64 first_pn;
 	u64 next_pn;
 	u64 oldest;
@@ -112,6 +113,7 @@ struct nqd_sent {
 	u64 lost;
 	u64 spurious;
 	u64 cancelled;
+	u64 forgotten;
 };
 
 /**
@@ -152,7 +154,8 @@ struct nqd_sent_packet *nqd_sent_grow(struct nqd_sent *s, struct nqd_sent_packet
 struct nqd_sent_packet *nqd_sent_add(struct nqd_sent *s, u64 now, u16 size, u16 flags,
 				     u64 ack_reported);
 int nqd_sent_cancel(struct nqd_sent *s, u64 pn);
-const struct nqd_sent_packet *nqd_sent_find(const struct nqd_sent *s, u64 pn);
+bool nqd_sent_set_lost(struct nqd_sent *s, struct nqd_sent_packet *p);
+struct nqd_sent_packet *nqd_sent_find(const struct nqd_sent *s, u64 pn);
 void nqd_sent_ack_begin(struct nqd_sent_acked *a);
 int nqd_sent_ack_range(struct nqd_sent *s, u64 smallest, u64 largest, struct nqd_sent_acked *a,
 		       const struct nqd_sent_sink *sink);
