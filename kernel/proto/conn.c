@@ -26,8 +26,8 @@ static int nqd_conn_check(const struct nqd_conn_config *config, const char **why
 {
 	if (config->peer_cid_len > NQD_CID_MAX_LEN)
 		return nqd_conn_refuse(why, "peer connection ID longer than 20 bytes");
-	if (config->ack_delay_exponent > NQD_ACK_DELAY_EXPONENT_MAX ||
-	    config->peer_ack_delay_exponent > NQD_ACK_DELAY_EXPONENT_MAX)
+	if (config->ack_delay_exponent > NQD_FRAME_ACK_DELAY_EXPONENT_MAX ||
+	    config->peer_ack_delay_exponent > NQD_FRAME_ACK_DELAY_EXPONENT_MAX)
 		return nqd_conn_refuse(why, "ack_delay_exponent above 20");
 	if (config->max_ack_delay >= NQD_MAX_ACK_DELAY_LIMIT ||
 	    config->recovery.max_ack_delay >= NQD_MAX_ACK_DELAY_LIMIT)

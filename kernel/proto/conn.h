@@ -280,7 +280,7 @@ struct nqd_conn_rx_result {
  * struct nqd_conn_plan - one packet, or a batch of equal ones, to be sealed and sent
  * @pn: packet number of the first
  * @generation: keys to seal with
- * @departure: when it should leave; with NQD_CONN_PACED when to try again
+ * @departure: when it leaves: now; with NQD_CONN_PACED when to try again
  * @count: packets: numbers @pn to @pn + @count - 1
  * @size: UDP payload bytes of each
  * @frames_len: bytes in the caller's buffer that come before the payload
@@ -369,11 +369,10 @@ static inline u32 nqd_conn_max_payload(const struct nqd_conn *c)
 /**
  * nqd_conn_app_limited() - the home's queue ran empty
  * @c: connection
- * @now: time
  */
-static inline void nqd_conn_app_limited(struct nqd_conn *c, u64 now)
+static inline void nqd_conn_app_limited(struct nqd_conn *c)
 {
-	nqd_recovery_app_limited(&c->recovery, now);
+	nqd_recovery_app_limited(&c->recovery);
 }
 
 #endif

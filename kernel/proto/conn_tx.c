@@ -145,9 +145,6 @@ static void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packet
 		mark = nqd_ecn_validate_mark(&c->recovery.ecn);
 		if (mark == NQD_ECN_ECT0)
 			flags |= NQD_SENT_ECT0;
-		plan->departure = nqd_recovery_departure(&c->recovery, now, size);
-	} else {
-		plan->departure = now;
 	}
 	if (flags & NQD_SENT_ACK_ELICITING)
 		nqd_state_sent(&c->state, now);
@@ -157,12 +154,11 @@ static void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packet
 		c->ack_sent_at = now;
 		c->stats.tx_acks++;
 	}
-	plan->pn = nqd_recovery_sent(&c->recovery, plan->departure, (u16)size, flags,
-				     out->ack_reported);
-	for (i = 1; i < packets; i++) {
-		nqd_recovery_departure(&c->recovery, now, size);
-		nqd_recovery_sent(&c->recovery, plan->departure, (u16)size, flags, NQD_PN_NONE);
-	}
+	plan->departure = now;
+	plan->pn = nqd_recovery_sent(&c->recovery, now, (u16)size, flags, out->ack_reported);
+	WARN_ON_ONCE(plan->pn == NQD_PN_NONE);
+	for (i = 1; i < packets; i++)
+		nqd_recovery_sent(&c->recovery, now, (u16)size, flags, NQD_PN_NONE);
 	plan->generation = c->keys.tx_generation;
 	plan->count = packets;
 	plan->size = size;
