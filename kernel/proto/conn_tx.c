@@ -149,7 +149,7 @@ static void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packet
 	if (flags & NQD_SENT_ACK_ELICITING)
 		nqd_state_sent(&c->state, now);
 	if (flags & NQD_SENT_ACK) {
-		nqd_ack_sent(&c->ack, now);
+		nqd_ack_sent(&c->ack);
 		nqd_keys_ack_sent(&c->keys, out->ack_reported);
 		c->ack_sent_at = now;
 		c->stats.tx_acks++;
