@@ -5,7 +5,7 @@ PROTO_SRC := $(wildcard kernel/proto/*.c)
 FLAVOURS ?= m64
 OUT ?= build/proto
 WARN := -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wcast-qual -Wpointer-arith -Wwrite-strings \
-	-Wimplicit-fallthrough -Wdeclaration-after-statement -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wno-address-of-packed-member
+	-Wimplicit-fallthrough -Wdeclaration-after-statement -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wno-address-of-packed-member -Wno-unused-parameter
 COMMON := -std=gnu11 -O2 -g -fno-strict-aliasing -fno-common -Iengine/shim -Ikernel -Ikernel/proto $(WARN)
 
 CC_m64 := gcc
