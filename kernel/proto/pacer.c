@@ -72,12 +72,12 @@ u64 nqd_pacer_when(const struct nqd_pacer *p, u64 now)
 u32 nqd_pacer_budget(const struct nqd_pacer *p, u64 now, u32 size, u32 max_packets)
 {
 	u64 each = nqd_pacer_time(p, size);
-	u64 earliest = nqd_sub_sat(p->full_at, p->burst_time);
+	u64 limit = now + p->burst_time;
 	u64 credit;
 
-	if (earliest > now)
+	if (p->full_at > limit)
 		return 0;
-	credit = min(now - earliest, p->burst_time);
+	credit = min(limit - p->full_at, p->burst_time);
 	/* The usual case needs no division. */
 	if (credit >= nqd_mul_sat(each, max_packets))
 		return max_packets;

@@ -106,9 +106,23 @@ u32 nqd_recovery_budget(struct nqd_recovery *r, u64 now, u32 size, u32 max_packe
 }
 
 /**
+ * nqd_recovery_departure() - when the pacer lets the next packet leave
+ * @r: recovery
+ * @now: time, ns
+ *
+ * Changes nothing: nqd_recovery_sent() takes the time from the pacer.
+ *
+ * Return: @now or later, ns. Probes do not wait for it.
+ */
+u64 nqd_recovery_departure(const struct nqd_recovery *r, u64 now)
+{
+	return nqd_pacer_when(&r->pacer, now);
+}
+
+/**
  * nqd_recovery_sent() - a packet leaves
  * @r: recovery
- * @now: when, ns
+ * @now: when: the time, or its nqd_recovery_departure(), ns
  * @size: bytes of UDP payload
  * @flags: NQD_SENT_* without a state; NQD_SENT_ECT0 if nqd_ecn_validate_mark() said so
  * @ack_reported: with NQD_SENT_ACK: the largest packet number that its ACK frame reports

@@ -142,6 +142,7 @@ int nqd_recovery_init(struct nqd_recovery *r, const struct nqd_recovery_config *
 void nqd_recovery_set_mtu(struct nqd_recovery *r, u32 max_datagram_size);
 enum nqd_send_verdict nqd_recovery_can_send(struct nqd_recovery *r, u64 now, u32 size, u64 *when);
 u32 nqd_recovery_budget(struct nqd_recovery *r, u64 now, u32 size, u32 max_packets);
+u64 nqd_recovery_departure(const struct nqd_recovery *r, u64 now);
 u64 nqd_recovery_sent(struct nqd_recovery *r, u64 now, u16 size, u16 flags, u64 ack_reported);
 int nqd_recovery_cancel(struct nqd_recovery *r, u64 pn);
 void nqd_recovery_app_limited(struct nqd_recovery *r);
