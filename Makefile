@@ -24,6 +24,17 @@ lint: setup ## ruff and mypy --strict
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+vectors: setup ## write the golden vectors (JSON and C) that the reference model makes
+	$(PY) -m vectors.generate
+
+generate: vectors ## write everything that is generated and committed
+
+check-generated: setup ## fail where a generated file is not what its generator makes
+	$(PY) -m vectors.generate --check
+
+bench: setup ## speed of the reference model; --json for machines: python -m bench.quic_model --json
+	$(PY) -m bench.quic_model
+
 format: setup ## let ruff rewrite
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
