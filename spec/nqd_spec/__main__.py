@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``python -m nqd_spec``: write the generated files, or check that they are what they should be."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from nqd_spec import c_uapi
+from nqd_spec.model import Family, load
+
+SPEC = Path(__file__).resolve().parent.parent
+ROOT = SPEC.parent
+SOURCES = (SPEC / "nexus_quic_dco.yaml",)
+COMMAND = "make generate"
+BANNER = [
+    "Generated from spec/nexus_quic_dco.yaml, do not edit.",
+    f"Change the specification, then run `{COMMAND}`.",
+]
+
+
+def render(family: Family) -> dict[str, str]:
+    """Every generated file: path below the root of the tree -> text."""
+    return {
+        "kernel/uapi/nexus_quic_dco.h": c_uapi.uapi_header(family, BANNER),
+    }
+
+
+def _stale(files: dict[str, str], root: Path) -> list[str]:
+    return [
+        name
+        for name, text in files.items()
+        if not (root / name).is_file() or (root / name).read_text() != text
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="nqd_spec", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where a file is stale")
+    parser.add_argument("--root", type=Path, default=ROOT, help="tree to write to or to check")
+    options = parser.parse_args(arguments)
+    files = render(load(*SOURCES))
+    stale = _stale(files, options.root)
+    if options.check:
+        for name in stale:
+            print(f"{name} is not what the specification says: run `{COMMAND}`", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        path = options.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[name])
+        print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
