@@ -341,7 +341,7 @@ bool nqd_frame_ack_next(struct nqd_ack_iter *it, u64 *smallest, u64 *largest)
 u64 nqd_frame_ack_delay(const struct nqd_frame *ack, u8 exponent)
 {
 	if (ack->ack.delay >> (64 - 10 - NQD_FRAME_ACK_DELAY_EXPONENT_MAX))
-		return U64_MAX; /* over eight hours */
+		return U64_MAX; /* over four hours */
 	return (ack->ack.delay << exponent) * NSEC_PER_USEC;
 }
 

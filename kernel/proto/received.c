@@ -81,7 +81,7 @@ int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *range
 	u32 i;
 
 	nqd_received_init(r, floor);
-	if (floor > NQD_PN_MAX || ecn->ect0 > NQD_PN_MAX || ecn->ect1 > NQD_PN_MAX ||
+	if (floor > NQD_PN_MAX + 1 || ecn->ect0 > NQD_PN_MAX || ecn->ect1 > NQD_PN_MAX ||
 	    ecn->ce > NQD_PN_MAX)
 		return -EINVAL;
 	for (i = 0; i < count; i++) {

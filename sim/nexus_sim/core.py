@@ -79,7 +79,7 @@ def load(flavour: Flavour = Flavour.CHECKED) -> Core:
     Raises:
         CoreBuildError: a tool failed or is missing; `tools/setup` installs them.
     """
-    with _build_lock():
+    with build_lock():
         path = _build(flavour)
     spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None:
@@ -90,12 +90,21 @@ def load(flavour: Flavour = Flavour.CHECKED) -> Core:
 
 
 @contextmanager
-def _build_lock() -> Iterator[None]:
+def build_lock() -> Iterator[None]:
     """Let one process build at a time: tests run in parallel."""
     _BUILD.mkdir(parents=True, exist_ok=True)
     with (_BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def make(target: str) -> None:
+    """Let `engine/proto.mk` bring `target` up to date; the caller holds `build_lock()`.
+
+    Raises:
+        CoreBuildError: it failed; the message holds what the compiler said.
+    """
+    _run(["make", "-s", "-f", "engine/proto.mk", target])
 
 
 def _headers() -> list[Path]:
@@ -125,7 +134,7 @@ def _build(flavour: Flavour) -> Path:
     target = _BUILD / f"{_content_hash(flavour)}{_suffix()}"
     if target.exists():
         return target
-    _run(["make", "-s", "-f", "engine/proto.mk", f"FLAVOURS={flavour.value}"])
+    make(f"build/proto/{flavour.value}/libnqdproto.a")
     ffi = cffi.FFI()
     ffi.cdef(_declarations())
     includes = "".join(f'#include "{header.name}"\n' for header in _headers())

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Named networks and what is sent over them, and the measurements taken on the way."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from nexus_sim.core import Core
+from nexus_sim.endpoint import Endpoint, EndpointConfig, connect
+from nexus_sim.network import EPOCH, MS, Link, LinkConfig, S, Simulator
+
+MBIT: Final = 125_000
+"""One Mbit/s in bytes a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One connection: the client sends, the server usually only acknowledges."""
+
+    client: EndpointConfig = EndpointConfig()
+    server: EndpointConfig = EndpointConfig(source_rate=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A network and its flows.
+
+    Attributes:
+        name: as on the command line.
+        shows: one line: what to look for.
+        duration: ns.
+        flows: they share both links.
+        forward: from the clients to the servers: the bottleneck.
+        backward: the way of the acknowledgements.
+        actions: calls on the endpoints at a time: (ns since the start, what to do with (clients, servers)).
+    """
+
+    name: str
+    shows: str
+    duration: int
+    flows: tuple[Flow, ...]
+    forward: LinkConfig
+    backward: LinkConfig
+    actions: tuple[tuple[int, Callable[[list[Endpoint], list[Endpoint]], None]], ...] = ()
+
+
+@dataclass(slots=True)
+class Series:
+    """Samples of one flow over time, one entry each sampling interval.
+
+    Attributes:
+        time: s since the start.
+        cwnd: congestion window, bytes.
+        in_flight: bytes in flight.
+        rtt: smoothed RTT, ms.
+        rate: bytes delivered a second, over the last interval.
+    """
+
+    time: list[float] = field(default_factory=list)
+    cwnd: list[int] = field(default_factory=list)
+    in_flight: list[int] = field(default_factory=list)
+    rtt: list[float] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowResult:
+    """What became of one flow.
+
+    Attributes:
+        goodput: DATAGRAM payload bytes delivered a second, over the whole run.
+        late_goodput: the same over the second half.
+        share: `late_goodput` as a part of the bottleneck's rate, 0 without one.
+        packets_sent: packets of the client.
+        packets_lost: declared lost.
+        spurious: acknowledged after that.
+        reductions: of the congestion window.
+        ptos: times that the probe timeout fired.
+        rtt_median: of the samples of the smoothed RTT, ms.
+        slow_start_exit: when slow start ended, s; None if it did not.
+        exit_queue: bytes in the queue then, as a part of its size.
+        exit_drops: packets that the queue had dropped by then.
+        acks: ACK frames that the server sent.
+        series: samples.
+    """
+
+    goodput: float
+    late_goodput: float
+    share: float
+    packets_sent: int
+    packets_lost: int
+    spurious: int
+    reductions: int
+    ptos: int
+    rtt_median: float
+    slow_start_exit: float | None
+    exit_queue: float
+    exit_drops: int
+    acks: int
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run of a scenario showed.
+
+    Attributes:
+        scenario: which one.
+        seed: of its random numbers.
+        flows: in the order of the scenario.
+        queue: samples of the bottleneck's queue, bytes.
+        queue_mean: their mean.
+        queue_max: longest queue, bytes.
+        queue_drops: packets dropped by it.
+        marked: packets marked CE.
+        events: events simulated.
+    """
+
+    scenario: str
+    seed: int
+    flows: tuple[FlowResult, ...]
+    queue: list[int]
+    queue_mean: float
+    queue_max: int
+    queue_drops: int
+    marked: int
+    events: int
+
+
+class _Probe:
+    """Samples one flow and notices the end of its slow start."""
+
+    def __init__(self, client: Endpoint, server: Endpoint, link: Link, queue: int) -> None:
+        self.series = Series()
+        self.half_bytes = 0
+        self.exit: float | None = None
+        self.exit_queue = 0.0
+        self.exit_drops = 0
+        self._client = client
+        self._server = server
+        self._link = link
+        self._queue = queue
+        self._last_bytes = 0
+
+    def sample(self, now: int, interval: int) -> None:
+        recovery = self._client.conn.recovery
+        series = self.series
+        received = self._server.counters.bytes_received
+        series.time.append((now - EPOCH) / S)
+        series.cwnd.append(recovery.cc.cwnd)
+        series.in_flight.append(recovery.sent.bytes_in_flight)
+        series.rtt.append(recovery.rtt.smoothed / MS)
+        series.rate.append((received - self._last_bytes) * S / interval)
+        self._last_bytes = received
+        if self.exit is None and recovery.cc.cwnd >= recovery.cc.ssthresh:
+            self.exit = (now - EPOCH) / S
+            self.exit_queue = self._link.queued() / self._queue
+            self.exit_drops = self._link.dropped_queue
+
+
+def _spread(config: EndpointConfig, source: random.Random) -> EndpointConfig:
+    """Begin at a moment that the seed decides, within 20 ms: else lossless runs were all the same."""
+    return replace(config, source_from=config.source_from + source.randrange(20 * MS))
+
+
+def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -> Result:
+    """Run a scenario once.
+
+    Args:
+        core: the protocol core.
+        scenario: what to run.
+        seed: of every random number in it.
+        interval: between samples, ns.
+    """
+    source = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    simulator = Simulator()
+    forward = Link(simulator, scenario.forward, source.getrandbits(32))
+    backward = Link(simulator, scenario.backward, source.getrandbits(32))
+    clients: list[Endpoint] = []
+    servers: list[Endpoint] = []
+    probes: list[_Probe] = []
+    for flow in scenario.flows:
+        client = Endpoint(core, simulator, _spread(flow.client, source), client=True)
+        server = Endpoint(core, simulator, flow.server, client=False)
+        connect(client, server, forward, backward)
+        clients.append(client)
+        servers.append(server)
+        probes.append(_Probe(client, server, forward, scenario.forward.queue))
+    queue: list[int] = []
+
+    def sample() -> None:
+        now = simulator.now
+        queue.append(forward.queued())
+        for probe in probes:
+            probe.sample(now, interval)
+        simulator.at(now + interval, sample)
+
+    def halfway() -> None:
+        for probe, server in zip(probes, servers, strict=True):
+            probe.half_bytes = server.counters.bytes_received
+
+    for endpoint in (*clients, *servers):
+        endpoint.start()
+    simulator.at(EPOCH + interval, sample)
+    simulator.at(EPOCH + scenario.duration // 2, halfway)
+    for when, action in scenario.actions:
+        simulator.at(EPOCH + when, action, clients, servers)
+    simulator.run(EPOCH + scenario.duration)
+    flows = tuple(
+        _flow_result(client, server, probe, scenario)
+        for client, server, probe in zip(clients, servers, probes, strict=True)
+    )
+    return Result(
+        scenario=scenario.name,
+        seed=seed,
+        flows=flows,
+        queue=queue,
+        queue_mean=sum(queue) / max(len(queue), 1),
+        queue_max=forward.queue_max,
+        queue_drops=forward.dropped_queue,
+        marked=forward.marked,
+        events=simulator.events,
+    )
+
+
+def _flow_result(
+    client: Endpoint, server: Endpoint, probe: _Probe, scenario: Scenario
+) -> FlowResult:
+    conn = client.conn
+    received = server.counters.bytes_received
+    late = (received - probe.half_bytes) * S / (scenario.duration - scenario.duration // 2)
+    rtts = sorted(probe.series.rtt)
+    return FlowResult(
+        goodput=received * S / scenario.duration,
+        late_goodput=late,
+        share=late / scenario.forward.rate if scenario.forward.rate else 0.0,
+        packets_sent=conn.recovery.sent.sent,
+        packets_lost=conn.recovery.sent.lost,
+        spurious=conn.recovery.sent.spurious,
+        reductions=conn.recovery.cc.reductions,
+        ptos=conn.recovery.loss.ptos,
+        rtt_median=rtts[len(rtts) // 2] if rtts else 0.0,
+        slow_start_exit=probe.exit,
+        exit_queue=probe.exit_queue,
+        exit_drops=probe.exit_drops,
+        acks=server.conn.stats.tx_acks,
+        series=probe.series,
+    )
+
+
+def _path(
+    rate: int, rtt: int, *, bdp: float = 1.0, **options: float
+) -> tuple[LinkConfig, LinkConfig]:
+    """Return both directions of a path: `rate` in Mbit/s, `rtt` in ms, queue in bandwidth-delay products."""
+    queue = int(rate * MBIT * rtt * MS / S * bdp)
+    forward = LinkConfig(rate=rate * MBIT, delay=rtt * MS // 2, queue=queue, **options)  # type: ignore[arg-type]
+    return forward, LinkConfig(delay=rtt * MS // 2)
+
+
+def _one(congestion: str, **options: object) -> Flow:
+    return Flow(client=EndpointConfig(congestion=congestion, **options))  # type: ignore[arg-type]
+
+
+def _scenario(
+    name: str,
+    shows: str,
+    seconds: int,
+    flows: tuple[Flow, ...],
+    path: tuple[LinkConfig, LinkConfig],
+    **options: object,
+) -> Scenario:
+    forward, backward = path
+    return Scenario(name, shows, seconds * S, flows, forward, backward, **options)  # type: ignore[arg-type]
