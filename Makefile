@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels bench lint format vectors generate check-generated clean lock
+.PHONY: help setup demo test test-kernels bench bench-core lint format vectors generate check-generated clean lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -18,6 +18,9 @@ demo: ## two tunnel ends, ping, throughput, a capture (not built yet)
 
 test: setup lint check-generated ## everything that must hold before a commit lands
 	$(PYTEST)
+
+bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
+	$(PY) -m bench.proto_core
 
 lint: setup ## ruff and mypy --strict
 	.venv/bin/ruff check .

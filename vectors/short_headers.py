@@ -30,9 +30,9 @@ def protection_for(suite: CipherSuite, dcid_length: int, generation: int) -> Sho
     return protection
 
 
-def connection_id(length: int) -> bytes:
-    """Return the connection ID of that length that all vectors share."""
-    return seeded_bytes(f"dcid {length}", length)
+def connection_id(name: str, length: int) -> bytes:
+    """Return the connection ID of the vector `name`."""
+    return seeded_bytes(f"dcid {name}", length)
 
 
 def describe(
@@ -162,7 +162,7 @@ def _matrix() -> list[Vector]:
                             _sealed(
                                 protection,
                                 name,
-                                dcid=connection_id(dcid_length),
+                                dcid=connection_id(name, dcid_length),
                                 pn=pn,
                                 pn_len=pn_len,
                                 largest_pn=largest_pn,
@@ -192,7 +192,7 @@ def _edges() -> list[Vector]:
         _sealed(
             protection_for(suite, 8, generation),
             f"{suite.value}_{name}",
-            dcid=connection_id(8),
+            dcid=connection_id(f"{suite.value}_{name}", 8),
             pn=pn,
             pn_len=pn_len,
             largest_pn=largest_pn,
