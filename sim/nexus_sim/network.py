@@ -34,6 +34,7 @@ class Packet(NamedTuple):
     """One UDP datagram on its way; nothing is encrypted, but keys must match.
 
     Attributes:
+        pn: packet number, which the nonce of the AEAD would be made of.
         first_byte: of the short header, unprotected.
         truncated_pn: packet number as the header carries it.
         generation: key generation that it was sealed with.
@@ -43,6 +44,7 @@ class Packet(NamedTuple):
         path: index of the path it takes.
     """
 
+    pn: int
     first_byte: int
     truncated_pn: int
     generation: int
