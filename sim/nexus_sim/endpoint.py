@@ -242,9 +242,7 @@ class Endpoint:
                     self.counters.wrong_keys += 1
                 reason = lib.nqd_conn_rx_failed(conn, now)
             else:
-                reason = lib.nqd_conn_rx_opened(
-                    conn, now, rx, payload, len(payload), 4_096, result
-                )
+                reason = lib.nqd_conn_rx_opened(conn, now, rx, payload, len(payload), 4_096, result)
                 if reason == 0:
                     self._accept(now, payload)
         if reason:

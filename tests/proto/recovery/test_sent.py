@@ -54,9 +54,7 @@ class Accounting(RuleBasedStateMachine):
             "datagram": self.end.eliciting,
             "ack": lib.NQD_SENT_ACK,
             "control": self.end.eliciting | lib.NQD_SENT_CONTROL,
-            "probe": lib.NQD_SENT_ACK_ELICITING
-            | lib.NQD_SENT_IN_FLIGHT
-            | lib.NQD_SENT_PMTU_PROBE,
+            "probe": lib.NQD_SENT_ACK_ELICITING | lib.NQD_SENT_IN_FLIGHT | lib.NQD_SENT_PMTU_PROBE,
         }[kind]
         for _ in range(count):
             self.now += gap
@@ -126,7 +124,7 @@ class Accounting(RuleBasedStateMachine):
     def loss_delay(self) -> int:
         rtt = self.end.r.rtt
         longest = max(rtt.smoothed, rtt.latest)
-        return max(longest * self.end.r.loss.time_threshold // 8, MS)
+        return int(max(longest * self.end.r.loss.time_threshold // 8, MS))
 
     @precondition(lambda self: self.packets)
     @rule(data=st.data())
@@ -173,13 +171,8 @@ class Accounting(RuleBasedStateMachine):
         assert self.end.in_flight == sum(p.size for p in flying)
         assert sent.sent == len(fates)
         assert sent.cancelled == fates.count("cancelled")
-        assert (
-            sent.sent
-            == sent.acked
-            + sent.lost
-            + sent.cancelled
-            + sent.forgotten
-            + fates.count("outstanding")
+        assert sent.sent == sent.acked + sent.lost + sent.cancelled + sent.forgotten + fates.count(
+            "outstanding"
         )
         assert sent.lost - sent.spurious == fates.count("lost")
         assert sent.acked + sent.spurious == fates.count("acked")
