@@ -27,9 +27,7 @@ class Queue:
     def queue(self, identity: int, frames: bytes, *, client: bool = True) -> int:
         memory = self.core.ffi.from_buffer(frames)
         self.keep.append(memory)
-        return int(
-            self.core.lib.nqd_control_queue(self.c, identity, memory, len(frames), client)
-        )
+        return int(self.core.lib.nqd_control_queue(self.c, identity, memory, len(frames), client))
 
     def fill(self, pn: int, room: int = 1200) -> bytes:
         buffer = self.core.ffi.new("u8[]", 1200)

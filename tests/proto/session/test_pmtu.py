@@ -41,9 +41,7 @@ def test_search_ends_close_below_the_path(core: Core, ceiling: int, path_mtu: in
     best = min(ceiling, path_mtu)
     assert best - 16 < m.current_size <= best
     assert probes <= 3 * 11
-    assert core.lib.nqd_pmtu_deadline(m) == (
-        NEVER if m.current_size == ceiling else S + 600 * S
-    )
+    assert core.lib.nqd_pmtu_deadline(m) == (NEVER if m.current_size == ceiling else S + 600 * S)
 
 
 def test_ceiling_is_tried_first(core: Core) -> None:
