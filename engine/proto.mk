@@ -25,6 +25,13 @@ CC_ppc64 := powerpc64-linux-gnu-gcc
 CFLAGS_ppc64 :=
 # The emulator has no shared libraries of that machine.
 LDFLAGS_ppc64 := -static
+# Fuzz targets: sanitizers and libFuzzer; and another build that counts lines.
+CC_fuzz := clang
+CFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_fuzz := -fsanitize=fuzzer
+CC_cover := clang
+CFLAGS_cover := -O0 -fprofile-instr-generate -fcoverage-mapping
+LDFLAGS_cover := -fsanitize=fuzzer
 
 all: $(FLAVOURS:%=$(OUT)/%/libnqdproto.a)
 
@@ -40,6 +47,11 @@ $(OUT)/$(1)/libnqdproto.a: $(PROTO_SRC:kernel/proto/%.c=$(OUT)/$(1)/%.o)
 $(OUT)/$(1)/vectors: tests/proto/wire/vectors_main.c kernel/tests/vectors_generated.h $(OUT)/$(1)/libnqdproto.a
 	$(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) $(LDFLAGS_$(1)) -o $$@ $$< $(OUT)/$(1)/libnqdproto.a
 endef
-$(foreach f,m64 m32 m32san ubsan asan ppc64,$(eval $(call flavour,$(f))))
+define fuzzer
+$(OUT)/$(1)/fuzz_%: fuzz/fuzz_%.c fuzz/frames.c $(wildcard fuzz/*.h) $(OUT)/$(1)/libnqdproto.a
+	$(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) -Ifuzz -o $$@ $$< fuzz/frames.c $(OUT)/$(1)/libnqdproto.a $(LDFLAGS_$(1))
+endef
+$(foreach f,fuzz cover,$(eval $(call fuzzer,$(f))))
+$(foreach f,m64 m32 m32san ubsan asan ppc64 fuzz cover,$(eval $(call flavour,$(f))))
 
 .PHONY: all
