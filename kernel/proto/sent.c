@@ -104,11 +104,15 @@ bool nqd_sent_full(struct nqd_sent *s)
  */
 u32 nqd_sent_room(struct nqd_sent *s)
 {
-	if (unlikely(s->next_pn > NQD_PN_MAX || !nqd_sent_reachable(s)))
+	u32 room;
+
+	if (unlikely(!nqd_sent_reachable(s)))
 		return 0;
 	if (unlikely(s->next_pn - s->oldest > s->mask))
 		nqd_sent_forget(s);
-	return s->mask + 1 - (u32)(s->next_pn - s->oldest);
+	room = s->mask + 1 - (u32)(s->next_pn - s->oldest);
+	/* RFC 9000 section 12.3: numbers end at 2^62-1. */
+	return (u32)min_t(u64, room, NQD_PN_MAX + 1 - s->next_pn);
 }
 
 /**
