@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels bench lint format vectors generate check-generated clean lock
+.PHONY: help setup demo test test-kernels bench lint format vectors generate check-generated clean lock fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,9 @@ check-generated: setup ## fail where a generated file is not what its generator 
 
 bench: setup ## speed of the reference model; --json for machines: python -m bench.quic_model --json
 	$(PY) -m bench.quic_model
+
+fuzz: setup ## fuzz the protocol core: SECONDS=60 or RUNS=10000000; prints the lines reached
+	$(PY) -m fuzz $(if $(RUNS),--runs $(RUNS),$(if $(SECONDS),--seconds $(SECONDS)))
 
 format: setup ## let ruff rewrite
 	.venv/bin/ruff check --fix .

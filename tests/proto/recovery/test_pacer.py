@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.proto.recovery.endpoint import MS, MSS, SECOND, Endpoint
 
 from nexus_sim.core import Core
-from tests.proto.recovery.endpoint import MS, MSS, SECOND, Endpoint
 
 rates = st.integers(10_000, 12_500_000_000)
 
@@ -66,9 +66,7 @@ def test_pause_does_not_pile_up_credit(core: Core) -> None:
 
 
 @given(rate=rates, sent=st.integers(0, 30), limit=st.integers(1, 64))
-def test_budget_is_what_may_leave_one_by_one(
-    core: Core, rate: int, sent: int, limit: int
-) -> None:
+def test_budget_is_what_may_leave_one_by_one(core: Core, rate: int, sent: int, limit: int) -> None:
     one, batch = new_pacer(core, rate), new_pacer(core, rate)
     for pacer in (one, batch):
         for _ in range(sent):

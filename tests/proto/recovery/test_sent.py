@@ -8,8 +8,6 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from nexus_sim.core import load
 from tests.proto.recovery.endpoint import (
     MS,
     MSS,
@@ -18,6 +16,8 @@ from tests.proto.recovery.endpoint import (
     ProtocolViolationError,
     ranges_of,
 )
+
+from nexus_sim.core import load
 
 
 @dataclass(slots=True)
@@ -54,9 +54,7 @@ class Accounting(RuleBasedStateMachine):
             "datagram": self.end.eliciting,
             "ack": lib.NQD_SENT_ACK,
             "control": self.end.eliciting | lib.NQD_SENT_CONTROL,
-            "probe": lib.NQD_SENT_ACK_ELICITING
-            | lib.NQD_SENT_IN_FLIGHT
-            | lib.NQD_SENT_PMTU_PROBE,
+            "probe": lib.NQD_SENT_ACK_ELICITING | lib.NQD_SENT_IN_FLIGHT | lib.NQD_SENT_PMTU_PROBE,
         }[kind]
         for _ in range(count):
             self.now += gap
@@ -173,13 +171,8 @@ class Accounting(RuleBasedStateMachine):
         assert self.end.in_flight == sum(p.size for p in flying)
         assert sent.sent == len(fates)
         assert sent.cancelled == fates.count("cancelled")
-        assert (
-            sent.sent
-            == sent.acked
-            + sent.lost
-            + sent.cancelled
-            + sent.forgotten
-            + fates.count("outstanding")
+        assert sent.sent == sent.acked + sent.lost + sent.cancelled + sent.forgotten + fates.count(
+            "outstanding"
         )
         assert sent.lost - sent.spurious == fates.count("lost")
         assert sent.acked + sent.spurious == fates.count("acked")
