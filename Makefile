@@ -32,8 +32,8 @@ generate: vectors ## write everything that is generated and committed
 check-generated: setup ## fail where a generated file is not what its generator makes
 	$(PY) -m vectors.generate --check
 
-bench: setup ## speed of the reference model; --json for machines: python -m bench.quic_model --json
-	$(PY) -m bench.quic_model
+bench: setup ## benchmarks; for machines: make bench BENCH=--json
+	@$(PY) -m bench $(BENCH)
 
 format: setup ## let ruff rewrite
 	.venv/bin/ruff check --fix .

@@ -78,9 +78,8 @@ def test_file_has_the_schema(kind: str) -> None:
             r"RFC 900[01] A\.\d", vector["source"]
         )
         assert vector.get("error", "bad_tag") in ERRORS
-    # Fit to be read in a diff.
-    assert max(Counter(text.splitlines()).values()) < 20_000
-    assert len(text.splitlines()) > len(names)
+    # Fit to be read in a diff: a vector never shares its lines with another.
+    assert len(text.splitlines()) >= len(names) + 2
 
 
 def test_rfc_examples_are_there() -> None:
