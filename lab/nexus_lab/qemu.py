@@ -90,12 +90,13 @@ class QemuMachine:
             ports = ["-device", "virtconsole,chardev=terminal,nr=0"]
         else:
             ports = []
-            for number, name in enumerate(("stdout", "stderr"), 1):
+            for name in ("stdout", "stderr"):
                 chardevs[name] = f"socket,id={name},fd={numbers[name]}"
-                ports += ["-device", f"virtserialport,chardev={name},nr={number}"]
+                ports += ["-device", f"virtserialport,chardev={name},name={name}"]
         words = [
             *("console=ttyS0", "quiet", "panic=-1", "oops=panic", "mitigations=off"),
             *("sysrq_always_enabled=1", "log_buf_len=4M", f"nexus_share={folder / 'share'}"),
+            f"nexus_kind={'shell' if job.interactive else 'run'}",
             *job.kernel_arguments,
         ]
         return [

@@ -52,6 +52,12 @@ static void lab_order(void)
 	mutex_unlock(&lab_second);
 }
 
+static void lab_deadlock(void)
+{
+	mutex_lock(&lab_first);
+	mutex_lock(&lab_first);
+}
+
 static void lab_freed(void)
 {
 	char *memory = kmalloc(64, GFP_KERNEL);
@@ -90,7 +96,7 @@ static int __init lab_fault_init(void)
 	else if (lab_fault_is("order"))
 		lab_order();
 	else if (lab_fault_is("deadlock"))
-		mutex_lock(&lab_first), mutex_lock(&lab_first);
+		lab_deadlock();
 	else if (lab_fault_is("freed"))
 		lab_freed();
 	else if (lab_fault_is("bounds"))
