@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Uses the example module from inside a guest: `python3 exercise.py nexus_lab_example.ko`.
 
@@ -34,7 +35,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 def ask(link: socket.socket, family: int, command: int, payload: bytes) -> dict[int, bytes]:
-    """Send a generic netlink request; returns the reply's attributes or raises the kernel's error."""
+    """Send a generic netlink request; returns the reply's attributes or raises its error."""
     body = struct.pack("=BBH", command, 1, 0) + payload
     link.send(struct.pack("=IHHII", 16 + len(body), family, NLM_F_REQUEST, 1, 0) + body)
     reply = link.recv(65536)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What was chosen from the archives for a name, remembered so that a warm cache needs no network."""
+"""What was chosen from the archives, remembered so that a warm cache needs no network."""
 
 import json
 import time

@@ -13,12 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nexus_lab import uml
 from nexus_lab.errors import LabError
-from nexus_lab.kernels import KERNELS, Home, kernel_named
+from nexus_lab.kernels import KERNELS, kernel_named
 from nexus_lab.lab import KernelState, Lab, all_states
 from nexus_lab.machine import Machine
-from nexus_lab.progress import duration, say
+from nexus_lab.progress import say
 from nexus_lab.qemu import QemuMachine
 from nexus_lab.run import STATUS_LAB, Result
 from nexus_lab.uml import UmlMachine
@@ -102,6 +101,7 @@ def _to_stderr(data: bytes) -> None:
 @app.command()
 def run(
     command: CommandArgument,
+    *,
     kernel: KernelOption,
     cpus: Annotated[
         int | None, typer.Option(min=1, max=8, help="CPUs. [uml: 1, others: 2]")
@@ -116,7 +116,6 @@ def run(
     append: Annotated[
         list[str] | None, typer.Option(help="A word for the kernel command line, repeatable.")
     ] = None,
-    *,
     stdin: Annotated[
         bool, typer.Option("--stdin", help="Read standard input to its end and pass it on.")
     ] = False,
@@ -289,7 +288,7 @@ def path(
     what: Annotated[str, typer.Argument(help="source (uml only), objects, image or modules.")],
     kernel: KernelOption,
 ) -> None:
-    """Print where a part of a kernel lies: its source, what modules build against, its image…"""
+    """Print where a part of a kernel lies: its source, its image, what modules build against."""
     place = _place(Lab().machine(kernel), what)
     if place is None:
         raise LabError(f"{kernel} has no {what}; a source belongs to the User-Mode Linux kernels")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A minimal initramfs for stock kernels: busybox, an init script, the modules that the root needs."""
+"""A minimal initramfs for stock kernels: busybox, an init script, the root's modules."""
 
 import gzip
 import lzma
@@ -18,9 +18,9 @@ _REGULAR, _FOLDER = 0o100000, 0o040000
 
 
 def _member(name: str, mode: int, data: bytes, number: int) -> bytes:
-    """Return one member of a cpio archive in the "newc" format (Documentation/driver-api/early-userspace)."""
+    """Return one member of a cpio archive, "newc" format (buffer-format.rst of the kernel)."""
     path = name.encode() + b"\0"
-    # inode, mode, uid, gid, links, mtime, size, device and special device numbers, name size, checksum
+    # inode, mode, uid, gid, links, mtime, size, two device numbers, two more, name size, checksum
     fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
     head = b"070701" + b"".join(b"%08X" % field for field in fields) + path
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)

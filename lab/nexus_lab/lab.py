@@ -37,7 +37,7 @@ class KernelState:
 
 
 def guest_environment(kernel: str, out: Path | None, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the command's environment: ours, less what makes no sense inside, plus the lab's own."""
+    """Return the command's environment: ours, less what would mislead, plus the lab's own."""
     environ = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
     environ["NEXUS_LAB_KERNEL"] = kernel
     if out:

@@ -27,7 +27,7 @@ class Job:
     timeout: float = 600.0
     """Seconds that the command may take, from its start."""
     cpus: int | None = None
-    """How many; None is the home's default (User-Mode Linux 1: it is slow with more on a busy host)."""
+    """How many; None is the home's default (User-Mode Linux: 1, more are slow on a busy host)."""
     memory: int | None = None
     """MiB; None is the home's default."""
     icount: bool = False

@@ -76,7 +76,7 @@ def mirrors() -> tuple[str, str]:
 
 
 def _acquire_settings() -> str:
-    """Return the host's settings on how to fetch (proxies and the like), nothing else of its apt."""
+    """Return the host's settings on how to fetch (proxies and the like), nothing else."""
     dump = output_of(["apt-config", "dump", "Acquire", "--format", '%F "%v";%n'])
     return "".join(
         f"{line}\n"

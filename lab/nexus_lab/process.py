@@ -11,9 +11,14 @@ from nexus_lab.progress import step
 
 TAIL = 25  # lines of a failed program's log worth showing
 
-# First process of the jail. The program is not it: as such it could not abort() or be stopped by its
-# own signals. $1: options of a tmpfs to lay over $2, or nothing.
-_JAIL = 'if [ "$1" ]; then mount -t tmpfs -o "$1" nexus-lab "$2" || exit 125; fi; shift 2; "$@"; exit "$?"'
+# First process of the jail. The program is not it: as such it could not abort(), nor end by its own
+# signals. $1: options of a tmpfs to lay over $2, or nothing.
+_JAIL = """
+if [ "$1" ]; then mount -t tmpfs -o "$1" nexus-lab "$2" || exit 125; fi
+shift 2
+"$@"
+exit "$?"
+"""
 
 
 @functools.cache
@@ -26,9 +31,9 @@ def can_unshare() -> bool:
 def jailed(argv: Sequence[str], tmpfs: tuple[Path, int] | None = None) -> list[str]:
     """Wrap a command so that the kernel ends it, children, mounts and all, when we die.
 
-    The parent-death signal ends `unshare`, `--kill-child` its child, and that is the first process of
-    a PID namespace: when it goes, all go. Without the right to namespaces the signal alone remains.
-    The signal follows the thread that starts the program, so that thread must wait for it.
+    The parent-death signal ends `unshare`, `--kill-child` its child, and that is the first process
+    of a PID namespace: when it goes, all go. Without the right to namespaces only the signal is
+    left. It follows the thread that starts the program, so that thread must wait for it.
 
     Args:
         argv: the command.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Progress on standard error: a line when a step starts, now and then while it lasts, and at its end."""
+"""Progress on standard error: a line when a step starts, while it lasts, and at its end."""
 
 import sys
 import threading

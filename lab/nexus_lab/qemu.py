@@ -26,7 +26,7 @@ def _virtiofsd(listener: int) -> list[str]:
     program = next((place for place in _PLACES if Path(place).exists()), None)
     if program is None:
         raise LabError("virtiofsd is missing: run tools/setup as root")
-    # cache=always: nothing else changes what the guest reads while it runs. chroot: no namespaces needed.
+    # cache=always: nothing changes what the guest reads while it runs. chroot: needs no namespaces.
     if "/lib/" in program:
         options = ("source=/", "cache=always", "sandbox=chroot", "no_posix_lock", "no_flock")
         shared = [word for option in options for word in ("-o", option)]

@@ -16,7 +16,7 @@ from nexus_lab.runtime import run_folder
 from nexus_lab.verdict import Fault, KunitTotals, Problem, kunit_totals, problems_in
 
 BOOT_LIMIT = 300.0  # seconds from power-on to the command, on the busiest of machines
-# What the exit status of the whole says when it is not the command's (the first as timeout(1) has it).
+# The exit status of the whole when it is not the command's (the first as timeout(1) has it).
 STATUS_TIMEOUT = 124
 STATUS_LAB = 125
 STATUS_KERNEL = 99
@@ -52,7 +52,7 @@ class Result:
 
     @property
     def exit_status(self) -> int:
-        """The exit status of the whole: the command's where it failed, else what else went wrong."""
+        """The exit status of the whole: the command's where it failed, else what went wrong."""
         if any(problem.fault is Fault.TIMEOUT for problem in self.problems):
             return STATUS_TIMEOUT
         if self.status:

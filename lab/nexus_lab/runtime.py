@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The folder of one run on the host, shared with the guest; it goes with the run.
 
-A run that was killed outright leaves its folder, nothing else; the next run sweeps it: each folder is
-locked for as long as its run lives.
+A run that was killed outright leaves its folder, nothing else; the next run sweeps it: each folder
+is locked for as long as its run lives.
 """
 
 import fcntl

@@ -21,8 +21,8 @@ KIND = "source"
 # Patches in the order they are tried, and what is lost without each.
 PATCHES = {
     "uml-accel-crypto.patch": "no accelerated crypto: AES-GCM is some 70 times slower",
-    "uml-frame-stacktrace.patch": "uml-debug boots in 10 s instead of 2: every stack trace is a search",
-    "uml-lazy-ipi.patch": "every interrupt disable is a host system call: some 4 times fewer packets",
+    "uml-frame-stacktrace.patch": "slow stack traces: uml-debug boots in 10 s instead of 2",
+    "uml-lazy-ipi.patch": "an interrupt disable is a host system call: 4 times fewer packets",
 }
 
 
@@ -59,12 +59,8 @@ def choose(kernel: Kernel, *, refresh: bool = False) -> Choice:
                 continue
             for series in (kernel.series, *kernel.next_best):
                 if package := archive.show(f"linux-source-{series}"):
-                    note = (
-                        ""
-                        if series == kernel.series
-                        else f"no linux-source-{kernel.series} (there: {', '.join(sorted(there))}); "
-                        f"built from {series}"
-                    )
+                    gone = f"no linux-source-{kernel.series} (there: {', '.join(there)})"
+                    note = "" if series == kernel.series else f"{gone}; built from {series}"
                     return Choice(release, package.name, package.version, note)
         raise LabError(f"no usable linux-source package (there: {', '.join(there) or 'none'})")
 

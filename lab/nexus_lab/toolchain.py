@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A compiler that fits a kernel's headers: the host's, or a Debian release in a folder of the cache."""
+"""A compiler that fits a kernel's headers: the host's, or a Debian release in the cache."""
 
 import shutil
 import subprocess
@@ -52,7 +52,7 @@ class Toolchain:
 
 
 def _host_fits(compiler: str) -> bool:
-    """Say whether the host has that compiler, and libraries as new as the release's programs want."""
+    """Say whether the host has that compiler, and libraries as new as its release's."""
     if not shutil.which(compiler):
         return False
     wanted = {"bookworm": 12, "trixie": 13}[_RELEASES[compiler]]

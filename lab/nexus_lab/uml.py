@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""User-Mode Linux: builds the kernel as a program of the host, and boots it on the host's own root."""
+"""User-Mode Linux: builds the kernel as a program, and boots it on the host's own root."""
 
 import contextlib
 import os
