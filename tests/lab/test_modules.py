@@ -39,9 +39,10 @@ def test_the_example_works(kernel: str, lab: Lab, module: Modules) -> None:
     assert sorted((LAB / "example").iterdir()) == before
 
 
-def load_faulty(lab: Lab, module: Modules, fault: str, **options: float) -> Result:
+def load_faulty(lab: Lab, module: Modules, fault: str, timeout: float = 60.0) -> Result:
     command = ["insmod", str(module("uml-debug", "selftest")), f"fault={fault}"]
-    return lab.run("uml-debug", command, leak_check=fault in {"leak", "none"}, **options)
+    leak_check = fault in {"leak", "none"}
+    return lab.run("uml-debug", command, leak_check=leak_check, timeout=timeout)
 
 
 @pytest.mark.lab

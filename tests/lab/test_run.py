@@ -90,9 +90,9 @@ def test_output_is_exact_and_a_signal_shows_in_the_status(lab: Lab) -> None:
 
 def test_a_command_line_run_ends_at_its_time_limit(tmp_path: Path) -> None:
     log = tmp_path / "kernel.log"
+    options = ["--kernel", KERNEL, "--timeout", "1", "--log", str(log), "--json"]
     run = subprocess.run(
-        [*COMMAND, "run", "--kernel", KERNEL, "--timeout", "1", "--log", str(log), "--json"]
-        + ["--", "sleep", "1000"],
+        [*COMMAND, "run", *options, "--", "sleep", "1000"],
         check=False,
         capture_output=True,
         text=True,
@@ -108,10 +108,10 @@ def test_a_command_line_run_ends_at_its_time_limit(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    command = [*COMMAND, "run", "--kernel", KERNEL, "--no-leak-check", "--", "sh", "-c"]
     runs = [
         subprocess.Popen(
-            [*COMMAND, "run", "--kernel", KERNEL, "--no-leak-check", "--"]
-            + ["sh", "-c", f"sleep 1; echo {number}; exit {number}"],
+            [*command, f"sleep 1; echo {number}; exit {number}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=tmp_path,
