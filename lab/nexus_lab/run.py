@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nexus_lab.errors import LabError
-from nexus_lab.machine import Guest, Job, Machine, Streams
+from nexus_lab.machine import DATA, Guest, Job, Machine, Streams
 from nexus_lab.runtime import run_folder
 from nexus_lab.verdict import Fault, KunitTotals, Problem, kunit_totals, problems_in
 
@@ -77,8 +77,6 @@ class _Collector:
 
 def _write_share(share: Path, machine: Machine, job: Job) -> None:
     """Lay out what the guest's first process reads (lab/guest/main)."""
-    from nexus_lab.machine import DATA  # noqa: PLC0415
-
     for name in ("root", "main", "epilogue"):
         (share / name).write_bytes((DATA / "guest" / name).read_bytes())
     argv = job.argv
@@ -94,7 +92,9 @@ def _write_share(share: Path, machine: Machine, job: Job) -> None:
         )
     )
     (share / "cwd").write_text(str(job.cwd))
-    folders = [str(machine.modules or ""), *(str(path) for path in job.writable)]
+    # Resolved: an absolute link would lead elsewhere while the guest's root is being put together.
+    folders = [str(machine.modules.resolve()) if machine.modules else ""]
+    folders += [str(path.resolve()) for path in job.writable]
     if any("\n" in folder for folder in folders):
         raise LabError("a folder's path has a line break in it")
     (share / "folders").write_text("".join(f"{folder}\n" for folder in folders))
@@ -115,14 +115,16 @@ class _Watch:
     machine: Machine
     guest: Guest
     console: socket.socket
+    log: bytearray
     powered_on: float
+    asked_at: int | None = None
+    """How long the log was when we asked for the tasks: what follows is our own doing."""
     started: float | None = None
     ended: float | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def follow(self) -> None:
         """Wait for the guest's end, or for a limit to pass."""
-        epilogue_limit = 60.0 + 4 * self.machine.patience
         while True:
             now = time.monotonic()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -137,20 +139,18 @@ class _Watch:
                 return
             if self.job.interactive:
                 continue
-            if self.started is None:
-                limit, what = self.powered_on + BOOT_LIMIT, "booting"
-            elif self.ended is None:
-                limit, what = self.started + self.job.timeout, "the command"
-            else:
-                limit, what = self.ended + epilogue_limit, "clearing up after the command"
-            if now > limit:
-                self._give_up(f"{what} took longer than {now - (limit - self._span(what)):.0f} s")
+            since, limit, what = self._phase()
+            if now > since + limit:
+                self._give_up(f"{what} took longer than {limit:g} s")
                 return
 
-    def _span(self, what: str) -> float:
-        return {"booting": BOOT_LIMIT, "the command": self.job.timeout}.get(
-            what, 60.0 + 4 * self.machine.patience
-        )
+    def _phase(self) -> tuple[float, float, str]:
+        """Return when the run's current phase began, the seconds it may take, and its name."""
+        if self.started is None:
+            return self.powered_on, BOOT_LIMIT, "booting"
+        if self.ended is None:
+            return self.started, self.job.timeout, "the command"
+        return self.ended, 60.0 + 4 * self.machine.patience, "clearing up after the command"
 
     def _note(self, now: float) -> None:
         if self.started is None and (self.share / "started").exists():
@@ -161,11 +161,16 @@ class _Watch:
     def _give_up(self, why: str) -> None:
         """Record a timeout, with what the kernel's tasks are at: blocked ones, locks held, all."""
         self.problems.append(Problem(Fault.TIMEOUT, why))
+        self.asked_at = len(self.log)
         for letter in "wdt":
             if not self.guest.request(letter, self.console):
                 break
             time.sleep(0.3)
         time.sleep(self.machine.patience / 10)
+
+
+def _text(data: bytearray) -> str:
+    return bytes(data).decode(errors="replace").replace("\r\n", "\n")
 
 
 def _lines(path: Path) -> list[str]:
@@ -236,21 +241,24 @@ def run_job(
                 for reader, (_, theirs) in zip(readers, pairs, strict=True):
                     theirs.close()  # the guest's copy is the last: its end is the stream's end
                     reader.start()
-                watch = _Watch(share, job, machine, guest, pairs[0][0], powered_on)
+                watch = _Watch(
+                    share, job, machine, guest, pairs[0][0], collectors[0].data, powered_on
+                )
                 watch.follow()
             for reader in readers:
                 reader.join(5)
-        console = bytes(collectors[0].data).decode(errors="replace").replace("\r\n", "\n")
-        log = "\n".join([*_lines(share / "dmesg"), "--- console", console, _complaints(folder)])
-        kernel_log = "\n".join(_lines(share / "dmesg")) or console
+        console = _text(collectors[0].data)
+        dmesg = "\n".join(_lines(share / "dmesg"))
+        log = "\n".join([dmesg, "--- console", console, _complaints(folder)])
+        judged = f"{dmesg}\n{_text(collectors[0].data[: watch.asked_at])}"
         return Result(
             kernel=name,
             release=machine.release,
             argv=job.argv,
             status=_status(share),
-            problems=tuple(_judge(share, watch, log)),
+            problems=tuple(_judge(share, watch, judged)),
             notes=tuple(_lines(share / "notes")),
-            kunit=kunit_totals(kernel_log),
+            kunit=kunit_totals(dmesg or console),
             boot_seconds=watch.started and watch.started - powered_on,
             command_seconds=(watch.ended - watch.started)
             if watch.ended is not None and watch.started is not None

@@ -5,9 +5,9 @@ import re
 import sys
 
 import pytest
-from tests.lab.conftest import LAB, Modules
 
 from nexus_lab import KERNELS, Fault, KunitTotals, Lab, Result
+from tests.lab.conftest import LAB, Modules
 
 pytestmark = [pytest.mark.timeout(1800)]
 
