@@ -142,7 +142,7 @@ def _frames() -> dict[str, Frame]:
         "path_response": PathResponseFrame(EIGHT),
         "connection_close": ConnectionCloseFrame(0x0A, 0x06, b"a reason"),
         "connection_close_no_reason": ConnectionCloseFrame(0),
-        "connection_close_limits": ConnectionCloseFrame(LAST, LAST, bytes(range(256))),
+        "connection_close_limits": ConnectionCloseFrame(LAST, LAST, bytes(range(1, 256))),
         "connection_close_application": ConnectionCloseFrame(0x100, None, b"bye"),
         "connection_close_application_no_reason": ConnectionCloseFrame(LAST, None),
         "handshake_done": HandshakeDoneFrame(),

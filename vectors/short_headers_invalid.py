@@ -25,9 +25,9 @@ class _Maker:
     """Makes the vectors of one suite, connection ID length and key phase."""
 
     def __init__(self, suite: CipherSuite, dcid_length: int, generation: int) -> None:
-        self.dcid = connection_id(dcid_length)
-        self.keys = protection_for(suite, dcid_length, generation)
         self.prefix = f"{suite.value}_dcid{dcid_length}_phase{generation & 1}"
+        self.dcid = connection_id(self.prefix, dcid_length)
+        self.keys = protection_for(suite, dcid_length, generation)
         self.vectors: list[Vector] = []
         self.packet = self.seal()
 
