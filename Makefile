@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench lint format vectors generate check-generated clean lock fuzz
+.PHONY: help setup demo test test-kernels kernels bench bench-core lint format vectors generate check-generated clean lock fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -26,6 +26,9 @@ kernels:
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
 	$(PYTEST) -m "lab or lab_matrix" tests/lab
+
+bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
+	$(PY) -m bench.proto_core
 
 lint: setup ## ruff and mypy --strict
 	.venv/bin/ruff check .

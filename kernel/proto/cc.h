@@ -232,5 +232,6 @@ void nqd_cc_on_lost(struct nqd_cc *cc, u64 now, u64 largest_lost, u32 packets, u
 void nqd_cc_on_ce(struct nqd_cc *cc, u64 now, u64 largest_acked, u64 next_pn, u64 prior_in_flight);
 void nqd_cc_on_persistent(struct nqd_cc *cc, u64 now);
 void nqd_cc_on_spurious(struct nqd_cc *cc, u64 now, u64 smallest, u32 packets);
+u64 nqd_cubic_root(u64 x);
 
 #endif

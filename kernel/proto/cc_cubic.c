@@ -24,11 +24,15 @@
 /* Further from the plateau the curve is far above what any window reaches. */
 #define NQD_CUBIC_TICKS_MAX 0xffffU
 
-/*
- * Cube root, rounded down. Digit by digit, three bits of the cube each: 22 rounds, and only after a
- * reduction.
+/**
+ * nqd_cubic_root() - cube root
+ * @x: any value
+ *
+ * Digit by digit, three bits of the cube each: 22 rounds, and only after a reduction.
+ *
+ * Return: the root, rounded down.
  */
-static u64 nqd_cubic_root(u64 x)
+u64 nqd_cubic_root(u64 x)
 {
 	u64 root = 0;
 	int shift;

@@ -10,6 +10,11 @@
 #define NQD_CONN_TX_FIXED 0x40
 #define NQD_CONN_TX_SPIN_SHIFT 5
 #define NQD_CONN_TX_PHASE_SHIFT 2
+/*
+ * RFC 9000 section 17.1 allows one byte while fewer than 128 packets are unacknowledged, but then a packet
+ * that arrives late, after 128 others, cannot be opened. As most implementations do: two at least.
+ */
+#define NQD_CONN_TX_MIN_PN_LEN 2
 /* RFC 9001 section 5.4.2: packet number and payload together, so that the sample lies in the packet. */
 #define NQD_CONN_TX_MIN_SAMPLED 4
 /* The larger of the type bytes 0x30 alone: our DATAGRAM frames end their packet and need no length. */
@@ -85,6 +90,8 @@ static void nqd_conn_out_init(const struct nqd_conn *c, struct nqd_conn_out *out
 	out->buf = buf;
 	out->len = 0;
 	out->pn_len = nqd_pn_len(last, c->recovery.sent.largest_acked);
+	if (out->pn_len < NQD_CONN_TX_MIN_PN_LEN)
+		out->pn_len = NQD_CONN_TX_MIN_PN_LEN;
 	out->room = min(room, c->pmtu.current_size - c->overhead - out->pn_len);
 	out->flags = 0;
 	out->ack_reported = NQD_PN_NONE;

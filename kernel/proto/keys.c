@@ -134,8 +134,9 @@ int nqd_keys_rx_check(const struct nqd_keys *k, u64 generation, u64 pn)
 			return -EPROTO;
 		/*
 		 * RFC 9001 section 6.2: a second update before we acknowledged a packet of the first one.
+		 * The answer to an update of our own is none.
 		 */
-		if (!k->rx_confirmed)
+		if (!k->rx_confirmed && k->tx_generation == k->rx_generation)
 			return -EPROTO;
 		return 0;
 	}

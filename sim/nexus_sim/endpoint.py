@@ -2,7 +2,7 @@
 """One end of a simulated connection: a home for `struct nqd_conn`, without crypto.
 
 It makes the calls that the kernel module and the user-space engine make, in their order; a packet opens if
-sender and receiver chose the same key generation. Rules that must hold whatever the network does are checked
+sender and receiver agree on its number and on the key generation. Rules that must hold whatever the network does are checked
 after every packet sent.
 """
 
@@ -36,7 +36,6 @@ class EndpointConfig:
         payload: bytes of each DATAGRAM payload of the application, at least 8; 0: as large as fits.
         source_rate: bytes a second that the application sends; None: as fast as it may; 0: nothing.
         source_from: when it begins, ns since the start.
-        source_until: when it stops.
         mtu: validated UDP payload.
         mtu_ceiling: largest to probe for; 0: `mtu`.
         ecn: mark packets.
@@ -55,7 +54,6 @@ class EndpointConfig:
     payload: int = 0
     source_rate: int | None = None
     source_from: int = 0
-    source_until: int = 1 << 62
     mtu: int = 1_200
     mtu_ceiling: int = 0
     ecn: bool = False
@@ -78,7 +76,7 @@ class Counters:
         datagrams_received: delivered to the application.
         bytes_received: their bytes.
         drops: packets dropped, by reason.
-        open_failures: packets opened with other keys than they were sealed with.
+        wrong_keys: packets with the right number opened with other keys than they were sealed with.
         handed_up: frames for user space, in order.
         control_acked: ids of control blobs, in the order of their acknowledgement.
         ring_entries: size of the sent ring.
@@ -89,7 +87,7 @@ class Counters:
     datagrams_received: int = 0
     bytes_received: int = 0
     drops: dict[int, int] = field(default_factory=dict)
-    open_failures: int = 0
+    wrong_keys: int = 0
     handed_up: list[bytes] = field(default_factory=list)
     control_acked: list[int] = field(default_factory=list)
     ring_entries: int = 0
@@ -97,7 +95,14 @@ class Counters:
 
 
 class Endpoint:
-    """One end; `peer` and `link` are set by the scenario that builds the network.
+    """One end; `connect()` joins it to its peer.
+
+    Args:
+        core: the protocol core.
+        simulator: time.
+        config: how it is installed.
+        client: it is the client.
+        until: when its application stops to send, ns from now.
 
     Attributes:
         conn: the `struct nqd_conn`.
@@ -106,7 +111,13 @@ class Endpoint:
     """
 
     def __init__(
-        self, core: Core, simulator: Simulator, config: EndpointConfig, *, client: bool
+        self,
+        core: Core,
+        simulator: Simulator,
+        config: EndpointConfig,
+        *,
+        client: bool,
+        until: int = 1 << 62,
     ) -> None:
         self.config = config
         self.counters = Counters()
@@ -129,7 +140,7 @@ class Endpoint:
         self._timer_at = NEVER
         self._paced_until = 0
         self._credit_at = 0
-        self._until = 0
+        self._until = simulator.now + until
         self._next_id = 0
         self._control_bytes: dict[int, Any] = {}
         self._install()
@@ -174,7 +185,6 @@ class Endpoint:
         lib.nqd_conn_activate(self.conn, self._simulator.now)
         self.counters.ring_entries = config.ring_entries
         self._credit_at = self._simulator.now + config.source_from
-        self._until = self._simulator.now + config.source_until
 
     def start(self) -> None:
         """Begin: send what may be sent and arm the timer."""
@@ -227,13 +237,12 @@ class Endpoint:
         reason = lib.nqd_conn_rx_begin(conn, rx, packet.truncated_pn)
         if reason == 0:
             payload = packet.payload
-            if rx.generation != packet.generation:
-                self.counters.open_failures += 1
+            if rx.pn != packet.pn or rx.generation != packet.generation:
+                if rx.pn == packet.pn:
+                    self.counters.wrong_keys += 1
                 reason = lib.nqd_conn_rx_failed(conn, now)
             else:
-                reason = lib.nqd_conn_rx_opened(
-                    conn, now, rx, payload, len(payload), 4_096, result
-                )
+                reason = lib.nqd_conn_rx_opened(conn, now, rx, payload, len(payload), 4_096, result)
                 if reason == 0:
                     self._accept(now, payload)
         if reason:
@@ -301,6 +310,17 @@ class Endpoint:
                     continue
                 return
             self._transmit(self._view[0 : plan.frames_len])
+            recovery = conn.recovery
+            if recovery.sent.bytes_in_flight > recovery.cc.cwnd:
+                self._check_probe(plan.pn)
+
+    def _check_probe(self, pn: int) -> None:
+        """RFC 9002 section 7.5: only probes may go past the window; an ACK alone is not in flight."""
+        lib = self._lib
+        entry = lib.nqd_sent_find(self.conn_sent(), pn)
+        past = lib.NQD_SENT_PROBE | lib.NQD_SENT_PATH
+        if entry.flags & lib.NQD_SENT_IN_FLIGHT and not entry.flags & past:
+            raise InvariantError(f"packet {pn} went past the congestion window")
 
     def _source_size(self, now: int) -> int:
         """Return the bytes of the next payload, 0 if the application has none now."""
@@ -357,9 +377,11 @@ class Endpoint:
         plan = self._plan
         if self.link is None or self.peer is None:
             raise InvariantError("the endpoint is not connected")
+        pn = plan.pn
         packet = Packet(
+            pn,
             plan.first_byte,
-            plan.pn & _PN_MASK[plan.pn_len - 1],
+            pn & _PN_MASK[plan.pn_len - 1],
             plan.generation,
             payload,
             plan.size,

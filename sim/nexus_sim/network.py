@@ -22,11 +22,19 @@ EPOCH: Final = S
 
 ECN_CE: Final = 3
 
+_SPIN: Final = 100_000
+"""Events at one instant that mean a timer is armed for the past again and again."""
+
+
+class SpinError(Exception):
+    """Virtual time stands still."""
+
 
 class Packet(NamedTuple):
     """One UDP datagram on its way; nothing is encrypted, but keys must match.
 
     Attributes:
+        pn: packet number, which the nonce of the AEAD would be made of.
         first_byte: of the short header, unprotected.
         truncated_pn: packet number as the header carries it.
         generation: key generation that it was sealed with.
@@ -36,6 +44,7 @@ class Packet(NamedTuple):
         path: index of the path it takes.
     """
 
+    pn: int
     first_byte: int
     truncated_pn: int
     generation: int
@@ -94,8 +103,12 @@ class Simulator:
         """Run all events up to and including `until`, which then is the time."""
         heap = self._heap
         pop = heapq.heappop
+        same = 0
         while heap and heap[0][0] <= until:
             when, _, call, arguments = pop(heap)
+            same = same + 1 if when == self.now else 0
+            if same > _SPIN:
+                raise SpinError(f"{_SPIN} events at {when} ns: something does not wait")
             self.now = when
             self.events += 1
             call(*arguments)

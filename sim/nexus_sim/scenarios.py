@@ -249,17 +249,29 @@ def _flow_result(
     )
 
 
-def _path(
-    rate: int, rtt: int, *, bdp: float = 1.0, **options: float
-) -> tuple[LinkConfig, LinkConfig]:
-    """Return both directions of a path: `rate` in Mbit/s, `rtt` in ms, queue in bandwidth-delay products."""
-    queue = int(rate * MBIT * rtt * MS / S * bdp)
-    forward = LinkConfig(rate=rate * MBIT, delay=rtt * MS // 2, queue=queue, **options)  # type: ignore[arg-type]
-    return forward, LinkConfig(delay=rtt * MS // 2)
+def _queue(rate: int, rtt: int, bdp: float) -> int:
+    """Return a queue of `bdp` bandwidth-delay products, in bytes."""
+    return int(rate * MBIT * rtt * MS / S * bdp)
 
 
-def _one(congestion: str, **options: object) -> Flow:
-    return Flow(client=EndpointConfig(congestion=congestion, **options))  # type: ignore[arg-type]
+def _path(rate: int, rtt: int, bdp: float = 1.0) -> tuple[LinkConfig, LinkConfig]:
+    """Return both directions of a path: `rate` in Mbit/s, `rtt` in ms."""
+    delay = rtt * MS // 2
+    forward = LinkConfig(rate=rate * MBIT, delay=delay, queue=_queue(rate, rtt, bdp))
+    return forward, LinkConfig(delay=delay)
+
+
+def _flow(congestion: str) -> Flow:
+    return Flow(client=EndpointConfig(congestion=congestion))
+
+
+def _late(congestion: str, begin: int) -> Flow:
+    return Flow(client=EndpointConfig(congestion=congestion, source_from=begin))
+
+
+def _both_ways(congestion: str) -> Flow:
+    config = EndpointConfig(congestion=congestion)
+    return Flow(client=config, server=config)
 
 
 def _scenario(
@@ -268,7 +280,89 @@ def _scenario(
     seconds: int,
     flows: tuple[Flow, ...],
     path: tuple[LinkConfig, LinkConfig],
-    **options: object,
 ) -> Scenario:
-    forward, backward = path
-    return Scenario(name, shows, seconds * S, flows, forward, backward, **options)  # type: ignore[arg-type]
+    return Scenario(name, shows, seconds * S, flows, *path)
+
+
+def _with(path: tuple[LinkConfig, LinkConfig], forward: LinkConfig) -> tuple[LinkConfig, LinkConfig]:
+    return forward, path[1]
+
+
+def _library() -> list[Scenario]:
+    cable = _path(50, 40)
+    lossy = _with(cable, replace(cable[0], loss=0.01))
+    deep = _path(50, 40, 4.0)
+    out: list[Scenario] = []
+    for profile in ("cubic_like", "bbr_like"):
+        short = profile.split("_")[0]
+        one, two = (_flow(profile),), (_flow(profile), _late(profile, 2 * S))
+        out += [
+            _scenario(f"{short}-clean", "one flow fills 50 Mbit/s, 40 ms", 30, one, cable),
+            _scenario(f"{short}-loss", "1 % random loss on 50 Mbit/s, 40 ms", 30, one, lossy),
+            _scenario(f"{short}-deep", "a queue of four round trips", 30, one, deep),
+            _scenario(f"{short}-share", "two flows share a bottleneck", 60, two, cable),
+            _scenario(
+                f"{short}-start", "slow start into 200 Mbit/s, 60 ms", 6, one, _path(200, 60)
+            ),
+            _scenario(
+                f"{short}-long", "100 Mbit/s, 200 ms, as over an ocean", 40, one, _path(100, 200)
+            ),
+            _scenario(
+                f"{short}-outage",
+                "3 s without any packet, then recovery",
+                20,
+                one,
+                _with(cable, replace(cable[0], outages=((6 * S, 9 * S),))),
+            ),
+            _scenario(
+                f"{short}-jitter",
+                "reordering: 2 % of packets 8 ms late, jitter 4 ms",
+                20,
+                one,
+                _with(cable, replace(cable[0], jitter=4 * MS, reorder=0.02, reorder_delay=8 * MS)),
+            ),
+            _scenario(
+                f"{short}-duplex",
+                "both ends send",
+                20,
+                (_both_ways(profile),),
+                (cable[0], cable[0]),
+            ),
+        ]
+    ecn = Flow(
+        client=EndpointConfig(ecn=True),
+        server=EndpointConfig(source_rate=0, ecn=True),
+    )
+    marking = replace(cable[0], ecn_threshold=cable[0].queue // 4)
+    call = Flow(
+        client=EndpointConfig(source_rate=64_000 // 8 * 10, payload=200),
+        server=EndpointConfig(source_rate=64_000 // 8 * 10, payload=200),
+    )
+    mixed = (_flow("cubic_like"), _late("bbr_like", 2 * S))
+    out += [
+        _scenario("mixed-share", "cubic and bbr share a bottleneck", 60, mixed, cable),
+        _scenario("cubic-ecn", "CE marks instead of losses", 30, (ecn,), _with(cable, marking)),
+        _scenario("call", "80 kbyte/s each way: application-limited", 20, (call,), cable),
+        _scenario(
+            "dsl", "6 Mbit/s with half a second of queue", 40, (_flow("cubic_like"),), _path(6, 30, 16.0)
+        ),
+        _scenario(
+            "wifi",
+            "jitter, 0.5 % loss, duplicates",
+            20,
+            (_flow("cubic_like"),),
+            _with(cable, replace(cable[0], jitter=10 * MS, loss=0.005, duplicate=0.01)),
+        ),
+        _scenario(
+            "pmtu",
+            "search from 1200 to the 1400 that the path carries, of 1452",
+            10,
+            (Flow(client=EndpointConfig(mtu_ceiling=1452)),),
+            _with(cable, replace(cable[0], mtu=1400)),
+        ),
+    ]
+    return out
+
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in _library()}
+"""The library, by name."""

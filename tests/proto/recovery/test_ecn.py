@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ECN validation: RFC 9000 section 13.4.2 and appendix A.4; CE as congestion: RFC 9002 section 7.1."""
+"""ECN: validation (RFC 9000 section 13.4.2, appendix A.4), CE (RFC 9002 section 7.1)."""
 
 import pytest
 from tests.proto.recovery.endpoint import MS, MSS, Endpoint
@@ -10,8 +10,8 @@ from nexus_sim.core import Core
 class Marked(Endpoint):
     """Marks what the core says is to be marked."""
 
-    def __init__(self, core: Core, **config: int) -> None:
-        super().__init__(core, ecn=1, initial_window=100 * MSS, **config)
+    def __init__(self, core: Core, marked_before: int = 0) -> None:
+        super().__init__(core, ecn=1, initial_window=100 * MSS, ecn_marked=marked_before)
 
     def send_many(self, count: int, now: int = 0) -> int:
         """Send packets, return how many were marked."""
@@ -109,7 +109,7 @@ def test_ce_reduces_once_a_round_trip(core: Core) -> None:
 
 
 def test_counts_of_the_handshake_are_imported(core: Core) -> None:
-    end = Marked(core, ecn_marked=7)
+    end = Marked(core, marked_before=7)
     end.r.ecn.reported.ect0 = 7
     end.send_many(5)
     end.ack(20 * MS, range(5), ecn=(12, 0, 0))

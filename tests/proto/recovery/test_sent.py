@@ -124,7 +124,7 @@ class Accounting(RuleBasedStateMachine):
     def loss_delay(self) -> int:
         rtt = self.end.r.rtt
         longest = max(rtt.smoothed, rtt.latest)
-        return max(longest * self.end.r.loss.time_threshold // 8, MS)
+        return int(max(longest * self.end.r.loss.time_threshold // 8, MS))
 
     @precondition(lambda self: self.packets)
     @rule(data=st.data())
