@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench bench-core lint format vectors generate check-generated clean lock fuzz
+.PHONY: help setup demo test test-kernels kernels bench bench-core lint format vectors generate check-generated clean lock fuzz sim
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -29,6 +29,10 @@ test-kernels: setup ## the kernel lab's tests on every kernel it knows (download
 
 bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core
+
+sim: setup ## simulated networks: a table, PNGs and JSON in out/sim, 1,000 random networks; ARGS="--list"
+	$(PY) -m nexus_sim $(or $(ARGS),--jobs 2)
+	$(if $(ARGS),,$(PY) -m nexus_sim --networks 1000 --jobs 2)
 
 lint: setup ## ruff and mypy --strict
 	.venv/bin/ruff check .

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One end of a simulated connection: a home for `struct nqd_conn`, without crypto.
 
-It makes the calls that the kernel module and the user-space engine make, in their order; a packet opens if
-sender and receiver agree on its number and on the key generation. Rules that must hold whatever the network does are checked
-after every packet sent.
+It makes the calls that the kernel module and the user-space engine make, in their order; a packet
+opens if sender and receiver agree on its number and on the key generation. Rules that must hold
+whatever the network does are checked after every packet sent.
 """
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nexus_sim.core import Core
 from nexus_sim.network import MS, Link, Packet, S, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NEVER: Final = (1 << 64) - 1
 PN_NONE: Final = (1 << 64) - 1
@@ -315,7 +317,7 @@ class Endpoint:
                 self._check_probe(plan.pn)
 
     def _check_probe(self, pn: int) -> None:
-        """RFC 9002 section 7.5: only probes may go past the window; an ACK alone is not in flight."""
+        """RFC 9002 section 7.5: only probes go past the window; an ACK alone is not in flight."""
         lib = self._lib
         entry = lib.nqd_sent_find(self.conn_sent(), pn)
         past = lib.NQD_SENT_PROBE | lib.NQD_SENT_PATH

@@ -142,7 +142,7 @@ def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - a condition
 
 
 def _check_accounts(core: Core, end: Endpoint) -> None:
-    """Every packet sent is acknowledged, lost, or still out, and bytes in flight are the sum of the latter."""
+    """Packets sent are acknowledged, lost, or out; bytes in flight are the sum of the latter."""
     lib = core.lib
     sent = end.conn.recovery.sent
     outstanding = in_flight = 0
@@ -175,7 +175,9 @@ def _check_end(run: _Run, end: Endpoint, link: Link) -> None:
         # Order is kept, so nothing that arrives was overtaken: RFC 9002 section 6.1.
         _require(conn.recovery.sent.spurious == 0, f"{conn.recovery.sent.spurious} spurious losses")
     # The largest window is what path and queue hold, some times over; a ring need not be longer.
-    peak = 4 * (config.queue + config.rate * (run.forward.config.delay + run.backward.config.delay) // S)
+    peak = 4 * (
+        config.queue + config.rate * (run.forward.config.delay + run.backward.config.delay) // S
+    )
     _require(
         end.counters.ring_entries <= max(1024, 1 << (16 * peak // 100).bit_length()),
         f"ring of {end.counters.ring_entries} entries",
@@ -206,11 +208,15 @@ def _check(core: Core, seed: int) -> Outcome:
     _check_end(run, server, run.backward)
     for sender, receiver, by_client in ((client, server, True), (server, client, False)):
         wanted = run.queued[by_client]
-        _require(set(sender.counters.control_acked) == wanted, "a control frame was never acknowledged")
+        _require(
+            set(sender.counters.control_acked) == wanted, "a control frame was never acknowledged"
+        )
         _require(
             len(sender.counters.control_acked) == len(wanted), "a control frame was reported twice"
         )
-        got = {int.from_bytes(frame[1:], "big") & 0x3FFFFFFF for frame in receiver.counters.handed_up}
+        got = {
+            int.from_bytes(frame[1:], "big") & 0x3FFFFFFF for frame in receiver.counters.handed_up
+        }
         _require(got == wanted, "a control frame was acknowledged and not delivered, or invented")
         _require(
             receiver.counters.datagrams_received <= sender.counters.datagrams_sent,

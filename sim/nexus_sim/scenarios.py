@@ -18,8 +18,8 @@ MBIT: Final = 125_000
 class Flow:
     """One connection: the client sends, the server usually only acknowledges."""
 
-    client: EndpointConfig = EndpointConfig()
-    server: EndpointConfig = EndpointConfig(source_rate=0)
+    client: EndpointConfig = field(default_factory=EndpointConfig)
+    server: EndpointConfig = field(default_factory=lambda: EndpointConfig(source_rate=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Scenario:
         flows: they share both links.
         forward: from the clients to the servers: the bottleneck.
         backward: the way of the acknowledgements.
-        actions: calls on the endpoints at a time: (ns since the start, what to do with (clients, servers)).
+        actions: (ns since the start, what to do with (clients, servers)).
     """
 
     name: str
@@ -160,7 +160,7 @@ class _Probe:
 
 
 def _spread(config: EndpointConfig, source: random.Random) -> EndpointConfig:
-    """Begin at a moment that the seed decides, within 20 ms: else lossless runs were all the same."""
+    """Begin at a moment that the seed decides, within 20 ms: lossless runs differ by that."""
     return replace(config, source_from=config.source_from + source.randrange(20 * MS))
 
 
@@ -284,7 +284,9 @@ def _scenario(
     return Scenario(name, shows, seconds * S, flows, *path)
 
 
-def _with(path: tuple[LinkConfig, LinkConfig], forward: LinkConfig) -> tuple[LinkConfig, LinkConfig]:
+def _with(
+    path: tuple[LinkConfig, LinkConfig], forward: LinkConfig
+) -> tuple[LinkConfig, LinkConfig]:
     return forward, path[1]
 
 
@@ -344,7 +346,11 @@ def _library() -> list[Scenario]:
         _scenario("cubic-ecn", "CE marks instead of losses", 30, (ecn,), _with(cable, marking)),
         _scenario("call", "80 kbyte/s each way: application-limited", 20, (call,), cable),
         _scenario(
-            "dsl", "6 Mbit/s with half a second of queue", 40, (_flow("cubic_like"),), _path(6, 30, 16.0)
+            "dsl",
+            "6 Mbit/s with half a second of queue",
+            40,
+            (_flow("cubic_like"),),
+            _path(6, 30, 16.0),
         ),
         _scenario(
             "wifi",
