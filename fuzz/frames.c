@@ -1,9 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Frames read, written and compared. */
 #include "frames.h"
+#include "math.h"
 
 /* Ranges that one fuzzed payload can hold: two bytes each. */
 #define RANGES_MAX (FUZZ_PAYLOAD_MAX / 2)
+
+u32 script_ranges(struct script *s, u64 next_pn, struct nqd_pn_range *ranges, u32 max)
+{
+	u32 count = 0;
+	u64 top = 0;
+
+	while (count < max) {
+		u64 gap = script_u8(s), length = script_u8(s);
+
+		if (count == 0)
+			top = gap == 255 ? next_pn + length : nqd_sub_sat(next_pn, gap + 1);
+		else if (top < gap + 2)
+			break;
+		else
+			top -= gap + 2;
+		top = min(top, NQD_PN_MAX);
+		ranges[count].largest = top;
+		top = nqd_sub_sat(top, length);
+		ranges[count++].smallest = top;
+		if (!top)
+			break;
+	}
+	return count;
+}
 
 static u32 read_ranges(const struct nqd_frame *f, const u8 *payload, struct nqd_pn_range *ranges)
 {

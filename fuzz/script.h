@@ -67,6 +67,14 @@ static inline u64 script_scaled(struct script *s, unsigned int max_shift)
 	return mantissa << (script_u8(s) % (max_shift + 1));
 }
 
+/* A packet number: of any magnitude, or one of the last there are. */
+static inline u64 script_pn(struct script *s)
+{
+	u64 near_end = script_u8(s);
+
+	return near_end & 1 ? NQD_PN_MAX - (near_end >> 1) - script_scaled(s, 8) : script_scaled(s, 53);
+}
+
 static inline bool script_bit(struct script *s)
 {
 	return script_u8(s) & 1;

@@ -232,7 +232,9 @@ enum nqd_conn_verdict nqd_conn_tx_datagram(struct nqd_conn *c, u64 now, u32 payl
 	if (unlikely(verdict != NQD_CONN_SEND))
 		return verdict;
 	nqd_conn_out_init(c, &out, buf, room, 1);
-	size = c->overhead + out.pn_len + NQD_CONN_TX_DATAGRAM_HEADER + payload_len;
+	/* The window counts the PADDING of a tiny packet too. */
+	size = c->overhead + max_t(u32, out.pn_len + NQD_CONN_TX_DATAGRAM_HEADER + payload_len,
+				   NQD_CONN_TX_MIN_SAMPLED);
 	verdict = nqd_conn_tx_may(c, now, size, plan);
 	if (verdict != NQD_CONN_SEND)
 		return verdict;
@@ -375,8 +377,10 @@ static enum nqd_conn_verdict nqd_conn_tx_path(struct nqd_conn *c, u64 now, struc
 	} else {
 		path = c->path.target;
 		c->wanted &= ~(u32)NQD_CONN_WANT_CHALLENGE;
-		if (nqd_path_allowance(&c->path, path) < base + 1 + NQD_PATH_DATA_LEN)
+		if (nqd_path_allowance(&c->path, path) < base + 1 + NQD_PATH_DATA_LEN) {
+			nqd_path_challenge_deferred(&c->path, now);
 			return NQD_CONN_NOTHING;
+		}
 		challenge = nqd_path_challenge_sent(&c->path, now);
 		if (!challenge)
 			return NQD_CONN_NOTHING;
