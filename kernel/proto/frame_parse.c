@@ -4,7 +4,7 @@
 #include "varint.h"
 
 /* RFC 9000 section 4.6: more streams of a kind than this cannot have stream IDs. */
-#define NQD_FRAME_STREAMS_MAX (1ULL << 60)
+#define NQD_FRAME_STREAMS_MAX BIT_ULL(60)
 
 static bool nqd_frame_get(struct nqd_frame_iter *it, u64 *v)
 {
