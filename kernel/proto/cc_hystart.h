@@ -23,18 +23,20 @@ enum nqd_hystart_phase {
  * @window_end: the round ends when this packet number is acknowledged
  * @last_round_min_rtt: lastRoundMinRTT, ns
  * @round_min_rtt: currentRoundMinRTT, ns
+ * @recent_min_rtt: smallest of the last @rtt_samples, ns
+ * @rtt_samples: rttSampleCount
  * @css_baseline_min_rtt: cssBaselineMinRtt, ns
- * @rtt_samples: rttSampleCount of this round
- * @css_rounds: rounds spent in conservative slow start
+ * @css_begin: packets from this number on were sent in conservative slow start
  */
 struct nqd_hystart {
 	enum nqd_hystart_phase phase;
 	u64 window_end;
 	u64 last_round_min_rtt;
 	u64 round_min_rtt;
-	u64 css_baseline_min_rtt;
+	u64 recent_min_rtt;
 	u32 rtt_samples;
-	u32 css_rounds;
+	u64 css_baseline_min_rtt;
+	u64 css_begin;
 };
 
 void nqd_hystart_init(struct nqd_hystart *h);

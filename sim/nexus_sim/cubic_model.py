@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """CUBIC as RFC 9438 states it, with real numbers, segments and seconds.
 
-Written from the RFC and not from `kernel/proto/cc_cubic.c`, to check that one: `Cubic` is the window,
-`ideal_path` drives it over a path that only delays, as an ideal ACK clock.
+Written from the RFC and not from `kernel/proto/cc_cubic.c`, to check that one: `Cubic` is the
+window, `ideal_path` drives it over a path that only delays, as an ideal ACK clock.
 """
 
 import heapq
@@ -28,7 +28,7 @@ class Cubic:
     Attributes:
         cwnd: window, segments.
         ssthresh: slow start threshold, segments.
-        w_max: window before the last reduction, lowered by fast convergence; None: none yet.
+        w_max: window before the last reduction, lowered by fast convergence; 0: none.
         cwnd_prior: window before the last reduction.
         epoch_start: when the present congestion avoidance stage began; None: not yet.
         k: seconds from there to `w_max`.
@@ -37,7 +37,7 @@ class Cubic:
 
     cwnd: float = 10.0
     ssthresh: float = math.inf
-    w_max: float | None = None
+    w_max: float = 0.0
     cwnd_prior: float = 0.0
     epoch_start: float | None = None
     k: float = 0.0
@@ -48,10 +48,7 @@ class Cubic:
         if self.cwnd < self.ssthresh:
             self.cwnd += segments
             return
-        if self.epoch_start is None:
-            self._begin_stage(now)
-        assert self.epoch_start is not None
-        t = now - self.epoch_start
+        t = now - self._stage(now)
         # Section 4.3, figure 4.
         alpha = ALPHA if self.w_est < self.cwnd_prior else 1.0
         self.w_est += alpha * segments / self.cwnd
@@ -65,7 +62,7 @@ class Cubic:
 
     def on_loss(self) -> None:
         """Reduce: section 4.6, with fast convergence, section 4.7."""
-        if self.w_max is not None and self.cwnd < self.w_max:
+        if self.cwnd < self.w_max:
             self.w_max = self.cwnd * (1 + BETA) / 2
         else:
             self.w_max = self.cwnd
@@ -74,10 +71,13 @@ class Cubic:
         self.cwnd = self.ssthresh
         self.epoch_start = None
 
-    def _begin_stage(self, now: float) -> None:
+    def _stage(self, now: float) -> float:
+        """Return when the present stage began; it begins now if none has."""
+        if self.epoch_start is not None:
+            return self.epoch_start
         self.epoch_start = now
         self.w_est = self.cwnd
-        if self.w_max is None or self.w_max <= self.cwnd:
+        if self.w_max <= self.cwnd:
             # Section 4.10: no loss yet.
             self.w_max = self.cwnd
             self.cwnd_prior = self.cwnd
@@ -85,9 +85,9 @@ class Cubic:
         else:
             # Section 4.2, figure 2.
             self.k = math.cbrt((self.w_max - self.cwnd) / C)
+        return now
 
     def _curve(self, t: float) -> float:
-        assert self.w_max is not None
         return C * (t - self.k) ** 3 + self.w_max
 
 
