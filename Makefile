@@ -34,10 +34,11 @@ sim: setup ## simulated networks: a table, PNGs and JSON in out/sim, 1,000 rando
 	$(PY) -m nexus_sim $(or $(ARGS),--jobs 2)
 	$(if $(ARGS),,$(PY) -m nexus_sim --networks 1000 --jobs 2)
 
-lint: setup ## ruff and mypy --strict
+lint: setup ## ruff, mypy --strict; checkpatch, kernel-doc and sparse where they are there
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	$(PY) -m tools.lint_c
 
 vectors: setup ## write the golden vectors (JSON and C) that the reference model makes
 	$(PY) -m vectors.generate

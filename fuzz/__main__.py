@@ -114,7 +114,7 @@ def fuzz(
 
 
 def coverage() -> dict[str, Any]:
-    """Return the lines of each file of `kernel/proto/` that the corpora reach, and how many it has."""
+    """Return, by file of kernel/proto/, the lines that the corpora reach and how many it has."""
     profiles = []
     programs = []
     for target in TARGETS:

@@ -153,7 +153,10 @@ void home_receive(struct home *h, struct nqd_conn_rx *rx, u64 pn, const u8 *payl
 	drop = nqd_conn_rx_begin(&h->c, rx, (u32)pn);
 	if (drop != NQD_DROP_NONE)
 		return;
-	/* A number that is too far off is taken for another one, and the packet would not authenticate. */
+	/*
+	 * A number that is too far off is taken for another one, and the packet would not
+	 * authenticate.
+	 */
 	if (rx->pn != pn) {
 		nqd_conn_rx_failed(&h->c, h->now);
 		return;
@@ -223,7 +226,9 @@ static void check_payload(struct home *h, const u8 *payload, u32 len, u32 datagr
 	CHECK(datagrams == 0);
 }
 
-/* Numbers rise, the key is there, the peer can recover the number, and the sample is in the packet. */
+/*
+ * Numbers rise, the key is there, the peer can recover the number, and the sample is in the packet.
+ */
 static void check_plan(struct home *h, const struct nqd_conn_plan *plan, u32 payload_len)
 {
 	u64 largest_acked = h->c.recovery.sent.largest_acked;
@@ -239,12 +244,16 @@ static void check_plan(struct home *h, const struct nqd_conn_plan *plan, u32 pay
 	CHECK((plan->first_byte >> 2 & 1) == (plan->generation & 1));
 	CHECK((plan->first_byte & 3) == plan->pn_len - 1);
 	CHECK(plan->pn_len >= 1 && plan->pn_len <= 4);
-	CHECK(nqd_pn_decode(largest_acked, nqd_pn_truncate(last, plan->pn_len), plan->pn_len) == last);
+	CHECK(nqd_pn_decode(largest_acked, nqd_pn_truncate(last, plan->pn_len), plan->pn_len) ==
+	      last);
 	CHECK(plan->pn_len + plan->frames_len + payload_len >= 4);
 	CHECK(plan->size == h->c.overhead + plan->pn_len + plan->frames_len + payload_len);
 	CHECK(plan->ecn == NQD_ECN_NOT_ECT || plan->ecn == NQD_ECN_ECT0);
 	CHECK(plan->departure == h->now);
-	/* RFC 9000 section 8.1: three times what was received from an address that is not validated. */
+	/*
+	 * RFC 9000 section 8.1: three times what was received from an address that is not
+	 * validated.
+	 */
 	if (plan->path == NQD_PATH_CANDIDATE &&
 	    !(path->validation == NQD_PATH_VALIDATED && path->target == NQD_PATH_CANDIDATE))
 		CHECK(path->candidate_sent <= 3 * path->candidate_received);

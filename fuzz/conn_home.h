@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A home for one connection that trusts nothing: what the core says is held against its own notes. */
+/*
+ * A home for one connection that trusts nothing: what the core says is held against its own notes.
+ */
 #ifndef _FUZZ_CONN_HOME_H
 #define _FUZZ_CONN_HOME_H
 

@@ -144,7 +144,8 @@ static bool same_ack(const struct nqd_frame *a, const u8 *payload_a, const struc
 	static struct nqd_pn_range ranges_a[RANGES_MAX], ranges_b[RANGES_MAX];
 	u32 count = read_ranges(a, payload_a, ranges_a);
 
-	return a->ack.delay == b->ack.delay && !memcmp(&a->ack.ecn, &b->ack.ecn, sizeof(a->ack.ecn)) &&
+	return a->ack.delay == b->ack.delay &&
+	       !memcmp(&a->ack.ecn, &b->ack.ecn, sizeof(a->ack.ecn)) &&
 	       read_ranges(b, payload_b, ranges_b) == count &&
 	       !memcmp(ranges_a, ranges_b, count * sizeof(ranges_a[0]));
 }
@@ -152,7 +153,8 @@ static bool same_ack(const struct nqd_frame *a, const u8 *payload_a, const struc
 static bool same_stream(const struct nqd_frame_stream *a, const u8 *payload_a,
 			const struct nqd_frame_stream *b, const u8 *payload_b)
 {
-	return a->id == b->id && a->offset == b->offset && a->error == b->error && a->fin == b->fin &&
+	return a->id == b->id && a->offset == b->offset && a->error == b->error &&
+	       a->fin == b->fin &&
 	       same_bytes(&a->data, payload_a, &b->data, payload_b);
 }
 
@@ -171,7 +173,8 @@ bool same_frame(const struct nqd_frame *a, const u8 *payload_a, const struct nqd
 	case NQD_FRAME_RESET_STREAM:
 	case NQD_FRAME_STOP_SENDING:
 	case NQD_FRAME_CRYPTO:
-		return b->type == a->type && same_stream(&a->stream, payload_a, &b->stream, payload_b);
+		return b->type == a->type &&
+		       same_stream(&a->stream, payload_a, &b->stream, payload_b);
 	case NQD_FRAME_STREAM ... NQD_FRAME_STREAM_LAST:
 		return b->type >= NQD_FRAME_STREAM && b->type <= NQD_FRAME_STREAM_LAST &&
 		       same_stream(&a->stream, payload_a, &b->stream, payload_b);

@@ -17,8 +17,8 @@ static inline void check_span(const struct nqd_span *outer, const struct nqd_spa
 }
 
 /*
- * 1 to @max ranges of an ACK frame, newest first, near the next packet number to be used; now and then the
- * newest lies beyond it.
+ * 1 to @max ranges of an ACK frame, newest first, near the next packet number to be used; now and
+ * then the newest lies beyond it.
  */
 u32 script_ranges(struct script *s, u64 next_pn, struct nqd_pn_range *ranges, u32 max);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The input is a script played on one connection: packets come in any order, with any payload and key
- * phase; datagrams, control frames and closes are sent; timers fire; keys are installed.
+ * The input is a script played on one connection: packets come in any order, with any payload and
+ * key phase; datagrams, control frames and closes are sent; timers fire; keys are installed.
  *
- * The harness is home and malicious peer in one. It remembers which packet numbers were accepted, which were
- * used, and which keys are in their slots, and checks: no packet is accepted twice, no number used twice, no
- * ACK claims what was not received, no key is used that is not there, every packet that leaves can be parsed
- * and fits, the window is kept, the books balance, and the timer does not spin.
+ * The harness is home and malicious peer in one. It remembers which packet numbers were accepted,
+ * which were used, and which keys are in their slots, and checks: no packet is accepted twice, no
+ * number used twice, no ACK claims what was not received, no key is used that is not there, every
+ * packet that leaves can be parsed and fits, the window is kept, the books balance, and the timer
+ * does not spin.
  */
 #include "accounts.h"
 #include "conn.h"
@@ -325,8 +326,8 @@ static void configure(struct nqd_conn_config *cfg, struct script *s, struct nqd_
 	cfg->recovery.ecn = more & 8;
 	cfg->recovery.max_ack_delay = 25 * NSEC_PER_MSEC;
 	cfg->recovery.next_pn = script_pn(s);
-	cfg->recovery.largest_acked = wild ? script_scaled(s, 53) :
-				      cfg->recovery.next_pn ? cfg->recovery.next_pn - 1 : NQD_PN_NONE;
+	/* Nothing was acknowledged only where nothing was sent: 0 - 1 is NQD_PN_NONE. */
+	cfg->recovery.largest_acked = wild ? script_scaled(s, 53) : cfg->recovery.next_pn - 1;
 	/* One range received, and perhaps a hole below it. */
 	ranges[0].largest = script_pn(s);
 	ranges[0].smallest = nqd_sub_sat(ranges[0].largest, script_u8(s));

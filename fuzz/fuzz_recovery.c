@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The input is a script: packets are sent, ACK frames come, well formed or not, timers fire. After each
- * step the books must balance, and a shadow list of packets must agree with what the ring says of them.
+ * The input is a script: packets are sent, ACK frames come, well formed or not, timers fire. After
+ * each step the books must balance, and a shadow list of packets must agree with what the ring
+ * says of them.
  */
 #include "accounts.h"
 #include "frames.h"
@@ -213,7 +214,8 @@ static void op_ack(struct harness *h, struct script *s)
 	u32 count;
 	int len;
 
-	count = script_ranges(s, nqd_sent_next_pn(&h->r.sent), ranges, 1 + shape % ARRAY_SIZE(ranges));
+	count = script_ranges(s, nqd_sent_next_pn(&h->r.sent), ranges,
+			      1 + shape % ARRAY_SIZE(ranges));
 	if (has_ecn) {
 		ecn.ect0 = script_u16(s);
 		ecn.ect1 = script_u8(s);
@@ -262,12 +264,15 @@ static void op_ack_all(struct harness *h, struct script *s)
 	take_ack(h, &f, buf);
 }
 
-/* The timer, late or on time. With its probes sent it must not have to fire for ever at one moment. */
+/*
+ * The timer, late or on time. With its probes sent it must not have to fire for ever at one moment.
+ */
 static void op_timeout(struct harness *h, struct script *s)
 {
 	const struct nqd_sent_sink sink = { .acked = told_acked, .lost = told_lost, .ctx = h };
 	u64 late = script_scaled(s, 32);
 	struct nqd_recovery_result res;
+	const u16 probe = NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_PROBE;
 	u64 deadline = nqd_recovery_deadline(&h->r);
 	int rounds = 0;
 
@@ -281,7 +286,7 @@ static void op_timeout(struct harness *h, struct script *s)
 		if (res.probes && (nqd_sent_full(&h->r.sent) || h->packets == PACKETS_MAX))
 			return;
 		while (res.probes--)
-			send_one(h, 40, NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_PROBE, 0);
+			send_one(h, 40, probe, 0);
 		CHECK(++rounds < 64);
 	}
 }

@@ -2,8 +2,8 @@
 /*
  * A fuzz input read as a script: operations and their arguments, until the bytes run out.
  *
- * Every argument has a fixed width whatever its value, so that a mutation of one operation leaves those
- * after it alone. Behind the end all is zero.
+ * Every argument has a fixed width whatever its value, so that a mutation of one operation leaves
+ * those after it alone. Behind the end all is zero.
  */
 #ifndef _FUZZ_SCRIPT_H
 #define _FUZZ_SCRIPT_H
@@ -72,7 +72,9 @@ static inline u64 script_pn(struct script *s)
 {
 	u64 near_end = script_u8(s);
 
-	return near_end & 1 ? NQD_PN_MAX - (near_end >> 1) - script_scaled(s, 8) : script_scaled(s, 53);
+	if (near_end & 1)
+		return NQD_PN_MAX - (near_end >> 1) - script_scaled(s, 8);
+	return script_scaled(s, 53);
 }
 
 static inline bool script_bit(struct script *s)

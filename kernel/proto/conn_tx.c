@@ -318,8 +318,9 @@ static enum nqd_conn_verdict nqd_conn_tx_past(struct nqd_conn *c, u64 now)
 static enum nqd_conn_verdict nqd_conn_tx_finish(struct nqd_conn *c, u64 now, struct nqd_conn_out *out,
 						struct nqd_conn_plan *plan)
 {
-	if (nqd_conn_out_pad(out, NQD_CONN_TX_MIN_SAMPLED - min_t(u32, out->pn_len,
-								   NQD_CONN_TX_MIN_SAMPLED)))
+	u32 least = NQD_CONN_TX_MIN_SAMPLED - min_t(u32, out->pn_len, NQD_CONN_TX_MIN_SAMPLED);
+
+	if (nqd_conn_out_pad(out, least))
 		return NQD_CONN_NO_ROOM;
 	nqd_conn_tx_commit(c, now, nqd_conn_out_size(c, out), 1, out, plan);
 	return NQD_CONN_SEND;

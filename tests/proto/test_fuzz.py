@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fuzz.__main__ import FOUND, SEEDS, TARGETS, fuzz
 
+from fuzz.__main__ import FOUND, SEEDS, TARGETS, fuzz
 from nexus_sim.core import ROOT
 
 RUNS = {"frame": 40_000, "recovery": 6_000, "conn": 6_000}
