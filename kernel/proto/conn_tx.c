@@ -51,11 +51,16 @@ static enum nqd_conn_verdict nqd_conn_tx_out_of_ring(struct nqd_conn *c, u64 now
 
 static u32 nqd_conn_tx_keys(struct nqd_conn *c, u64 now, u32 packets)
 {
+	u64 generation = c->keys.tx_generation;
 	unsigned int flags = 0;
 	u32 granted = nqd_keys_tx_reserve(&c->keys, packets, &flags);
 
-	if (unlikely(flags))
+	if (unlikely(flags)) {
 		nqd_conn_keys_changed(c, now, flags);
+		/* An update began here: these packets are the first of the new key. */
+		if (c->keys.tx_generation != generation)
+			c->keys.sealed += granted;
+	}
 	if (unlikely(!granted)) {
 		/* RFC 9001 section 6.6: no packet beyond the limit. */
 		c->events |= NQD_CONN_EVENT_KEYS_EXHAUSTED;

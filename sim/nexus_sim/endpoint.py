@@ -104,7 +104,6 @@ class Endpoint:
         simulator: time.
         config: how it is installed.
         client: it is the client.
-        until: when its application stops to send, ns from now.
 
     Attributes:
         conn: the `struct nqd_conn`.
@@ -119,7 +118,6 @@ class Endpoint:
         config: EndpointConfig,
         *,
         client: bool,
-        until: int = 1 << 62,
     ) -> None:
         self.config = config
         self.counters = Counters()
@@ -142,7 +140,7 @@ class Endpoint:
         self._timer_at = NEVER
         self._paced_until = 0
         self._credit_at = 0
-        self._until = simulator.now + until
+        self._stopped = False
         self._next_id = 0
         self._control_bytes: dict[int, Any] = {}
         self._install()
@@ -195,6 +193,10 @@ class Endpoint:
         self._simulator.at(begin, self._settle)
 
     # What the user of the connection may do.
+
+    def stop(self) -> None:
+        """Let the application send nothing more."""
+        self._stopped = True
 
     def queue_control(self, identity: int, frames: bytes) -> int:
         """Queue control frames; return the core's verdict, 0 for accepted."""
@@ -329,7 +331,7 @@ class Endpoint:
         config = self.config
         rate = config.source_rate
         since = now - self._credit_at
-        if rate == 0 or since < 0 or now >= self._until:
+        if rate == 0 or since < 0 or self._stopped:
             return 0
         size: int = config.payload or self.conn.max_payload
         if rate is not None:
@@ -349,7 +351,7 @@ class Endpoint:
             size = self._source_size(now)
             if not size:
                 lib.nqd_conn_app_limited(conn)
-                return self._next_credit(now)
+                return self._next_credit()
             verdict = lib.nqd_conn_tx_datagram(conn, now, size, self._buffer, _BUFFER, plan)
             if verdict == lib.NQD_CONN_SEND:
                 data = _ID.pack(self._next_id) + bytes(size - 8)
@@ -368,9 +370,9 @@ class Endpoint:
             else:
                 return NEVER
 
-    def _next_credit(self, now: int) -> int:
+    def _next_credit(self) -> int:
         config = self.config
-        if not config.source_rate or now >= self._until:
+        if not config.source_rate or self._stopped:
             return NEVER
         size = config.payload or self.conn.max_payload
         return int(self._credit_at + -(-size * S // config.source_rate))

@@ -22,6 +22,7 @@ class Sent:
     pn_len: int
     count: int
     generation: int
+    path: int
 
 
 @dataclass(slots=True)
@@ -82,6 +83,7 @@ class Connection:
         first_byte: int = 0x43,
         room: int = 4096,
         ecn: int = 0,
+        path: int = 0,
     ) -> int:
         """Put in a packet; return the drop reason; `result` holds what it was for the home."""
         lib, ffi = self.core.lib, self.core.ffi
@@ -90,6 +92,7 @@ class Connection:
             self.next_pn += 1
         rx = ffi.new("struct nqd_conn_rx *")
         rx.first_byte, rx.size, rx.ecn = first_byte, len(payload) + 29, ecn
+        rx.path = path
         reason = lib.nqd_conn_rx_begin(self.conn, rx, pn & 0xFFFFFFFF)
         if reason:
             return int(reason)
@@ -115,6 +118,7 @@ class Connection:
             plan.pn_len,
             plan.count,
             plan.generation,
+            plan.path,
         )
 
     def send(self, length: int, *, batch: int = 0, room: int = 2048) -> Sent | int:

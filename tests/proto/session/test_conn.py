@@ -396,6 +396,32 @@ def test_path_challenge_is_answered_in_a_full_datagram(core: Core, conn: Connect
     assert answers[0].size == 1200
 
 
+def test_answer_to_a_candidate_is_at_most_three_times_its_packet(
+    core: Core, conn: Connection
+) -> None:
+    conn.receive(b"\x1a" + bytes(range(8)), path=core.lib.NQD_PATH_CANDIDATE)
+    (answer,) = (p for p in conn.pending() if p.frames[0] == 0x1B)
+    assert answer.path == core.lib.NQD_PATH_CANDIDATE
+    assert 3 * (9 + 29) - 3 <= answer.size <= 3 * (9 + 29)
+    conn.receive(b"\x1a" + bytes(8) + bytes(1200), path=core.lib.NQD_PATH_CANDIDATE)
+    (answer,) = (p for p in conn.pending() if p.frames[0] == 0x1B)
+    assert answer.size == 1200
+
+
+def test_candidate_is_challenged_within_the_limit(core: Core, conn: Connection) -> None:
+    lib = core.lib
+    data = core.ffi.new("u8[3][8]", [[n] * 8 for n in (1, 2, 3)])
+    candidate = lib.NQD_PATH_CANDIDATE
+    conn.receive(b"\x01" + bytes(470), path=candidate)
+    conn.pending()
+    assert lib.nqd_conn_validate_path(conn.conn, conn.now, candidate, data) == 0
+    challenges = [p for p in conn.run_until(4 * S) if p.frames[0] == 0x1A]
+    assert [(p.path, p.frames[1]) for p in challenges] == [(candidate, 1), (candidate, 2)]
+    assert sum(p.size for p in challenges) <= 1500
+    conn.receive(b"\x1b" + bytes([2] * 8), path=candidate)
+    assert conn.events() & lib.NQD_CONN_EVENT_PATH_VALIDATED
+
+
 def test_mtu_probe_leaves_padded_and_raises_the_limit(core: Core) -> None:
     conn = Connection(core, overrides={"mtu_ceiling": 1452})
     (probe,) = conn.pending()
