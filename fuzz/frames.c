@@ -1,9 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Frames read, written and compared. */
 #include "frames.h"
+#include "math.h"
 
 /* Ranges that one fuzzed payload can hold: two bytes each. */
 #define RANGES_MAX (FUZZ_PAYLOAD_MAX / 2)
+
+u32 script_ranges(struct script *s, u64 next_pn, struct nqd_pn_range *ranges, u32 max)
+{
+	u32 count = 0;
+	u64 top = 0;
+
+	while (count < max) {
+		u64 gap = script_u8(s), length = script_u8(s);
+
+		if (count == 0)
+			top = gap == 255 ? next_pn + length : nqd_sub_sat(next_pn, gap + 1);
+		else if (top < gap + 2)
+			break;
+		else
+			top -= gap + 2;
+		top = min(top, NQD_PN_MAX);
+		ranges[count].largest = top;
+		top = nqd_sub_sat(top, length);
+		ranges[count++].smallest = top;
+		if (!top)
+			break;
+	}
+	return count;
+}
 
 static u32 read_ranges(const struct nqd_frame *f, const u8 *payload, struct nqd_pn_range *ranges)
 {
@@ -119,7 +144,8 @@ static bool same_ack(const struct nqd_frame *a, const u8 *payload_a, const struc
 	static struct nqd_pn_range ranges_a[RANGES_MAX], ranges_b[RANGES_MAX];
 	u32 count = read_ranges(a, payload_a, ranges_a);
 
-	return a->ack.delay == b->ack.delay && !memcmp(&a->ack.ecn, &b->ack.ecn, sizeof(a->ack.ecn)) &&
+	return a->ack.delay == b->ack.delay &&
+	       !memcmp(&a->ack.ecn, &b->ack.ecn, sizeof(a->ack.ecn)) &&
 	       read_ranges(b, payload_b, ranges_b) == count &&
 	       !memcmp(ranges_a, ranges_b, count * sizeof(ranges_a[0]));
 }
@@ -127,7 +153,8 @@ static bool same_ack(const struct nqd_frame *a, const u8 *payload_a, const struc
 static bool same_stream(const struct nqd_frame_stream *a, const u8 *payload_a,
 			const struct nqd_frame_stream *b, const u8 *payload_b)
 {
-	return a->id == b->id && a->offset == b->offset && a->error == b->error && a->fin == b->fin &&
+	return a->id == b->id && a->offset == b->offset && a->error == b->error &&
+	       a->fin == b->fin &&
 	       same_bytes(&a->data, payload_a, &b->data, payload_b);
 }
 
@@ -146,7 +173,8 @@ bool same_frame(const struct nqd_frame *a, const u8 *payload_a, const struct nqd
 	case NQD_FRAME_RESET_STREAM:
 	case NQD_FRAME_STOP_SENDING:
 	case NQD_FRAME_CRYPTO:
-		return b->type == a->type && same_stream(&a->stream, payload_a, &b->stream, payload_b);
+		return b->type == a->type &&
+		       same_stream(&a->stream, payload_a, &b->stream, payload_b);
 	case NQD_FRAME_STREAM ... NQD_FRAME_STREAM_LAST:
 		return b->type >= NQD_FRAME_STREAM && b->type <= NQD_FRAME_STREAM_LAST &&
 		       same_stream(&a->stream, payload_a, &b->stream, payload_b);

@@ -16,6 +16,12 @@ static inline void check_span(const struct nqd_span *outer, const struct nqd_spa
 	CHECK(inner->offset + inner->len <= outer->offset + outer->len);
 }
 
+/*
+ * 1 to @max ranges of an ACK frame, newest first, near the next packet number to be used; now and
+ * then the newest lies beyond it.
+ */
+u32 script_ranges(struct script *s, u64 next_pn, struct nqd_pn_range *ranges, u32 max);
+
 /* Write a frame that was read. STREAM and DATAGRAM without a length get one where @lengths. */
 int rebuild_frame(const struct nqd_frame *f, const u8 *payload, bool lengths, u8 *buf, size_t room);
 

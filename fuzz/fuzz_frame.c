@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The input is the payload of a packet. What is read from it, written and read again must be the same; and
- * writing with too little room must write nothing outside of that.
+ * The input is the payload of a packet. What is read from it, written and read again must be the
+ * same; and writing with too little room must write nothing outside of that.
  */
 #include "frames.h"
 

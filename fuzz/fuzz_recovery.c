@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The input is a script: packets are sent, ACK frames come, well formed or not, timers fire. After each
- * step the books must balance, and a shadow list of packets must agree with what the ring says of them.
+ * The input is a script: packets are sent, ACK frames come, well formed or not, timers fire. After
+ * each step the books must balance, and a shadow list of packets must agree with what the ring
+ * says of them.
  */
 #include "accounts.h"
 #include "frames.h"
@@ -204,33 +205,17 @@ static void op_ack(struct harness *h, struct script *s)
 {
 	struct nqd_ecn_counts ecn = { 0 };
 	struct nqd_pn_range ranges[8];
-	u64 next = nqd_sent_next_pn(&h->r.sent);
 	u8 shape = script_u8(s);
-	u32 wanted = 1 + shape % ARRAY_SIZE(ranges), count = 0;
 	bool has_ecn = shape & 0x80;
 	u64 delay = script_scaled(s, 20);
 	struct nqd_frame_iter it;
 	struct nqd_frame f;
 	u8 buf[256];
-	u64 top = next;
+	u32 count;
 	int len;
 
-	while (count < wanted) {
-		u64 gap = script_u8(s), length = script_u8(s);
-
-		/* The newest number may lie beyond what was sent: a lie. */
-		if (count == 0)
-			top = gap == 255 ? next + length : nqd_sub_sat(next, gap + 1);
-		else if (top < gap + 2)
-			break;
-		else
-			top -= gap + 2;
-		ranges[count].largest = top;
-		top = nqd_sub_sat(top, length);
-		ranges[count++].smallest = top;
-		if (!top)
-			break;
-	}
+	count = script_ranges(s, nqd_sent_next_pn(&h->r.sent), ranges,
+			      1 + shape % ARRAY_SIZE(ranges));
 	if (has_ecn) {
 		ecn.ect0 = script_u16(s);
 		ecn.ect1 = script_u8(s);
@@ -279,12 +264,15 @@ static void op_ack_all(struct harness *h, struct script *s)
 	take_ack(h, &f, buf);
 }
 
-/* The timer, late or on time. With its probes sent it must not have to fire for ever at one moment. */
+/*
+ * The timer, late or on time. With its probes sent it must not have to fire for ever at one moment.
+ */
 static void op_timeout(struct harness *h, struct script *s)
 {
 	const struct nqd_sent_sink sink = { .acked = told_acked, .lost = told_lost, .ctx = h };
 	u64 late = script_scaled(s, 32);
 	struct nqd_recovery_result res;
+	const u16 probe = NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_PROBE;
 	u64 deadline = nqd_recovery_deadline(&h->r);
 	int rounds = 0;
 
@@ -298,7 +286,7 @@ static void op_timeout(struct harness *h, struct script *s)
 		if (res.probes && (nqd_sent_full(&h->r.sent) || h->packets == PACKETS_MAX))
 			return;
 		while (res.probes--)
-			send_one(h, 40, NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_PROBE, 0);
+			send_one(h, 40, probe, 0);
 		CHECK(++rounds < 64);
 	}
 }
@@ -416,7 +404,7 @@ static bool configure(struct harness *h, struct script *s)
 	cfg.max_datagram_size = sizes[choice >> 4 & 3];
 	cfg.ring_entries = NQD_SENT_RING_MIN;
 	cfg.fixed_rate = script_scaled(s, 40);
-	cfg.next_pn = script_scaled(s, 53);
+	cfg.next_pn = script_pn(s);
 	cfg.largest_acked = choice & 0x40 && cfg.next_pn ? cfg.next_pn - 1 : NQD_PN_NONE;
 	cfg.max_ack_delay = 25 * NSEC_PER_MSEC;
 	if (choice & 0x80) {

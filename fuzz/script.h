@@ -2,8 +2,8 @@
 /*
  * A fuzz input read as a script: operations and their arguments, until the bytes run out.
  *
- * Every argument has a fixed width whatever its value, so that a mutation of one operation leaves those
- * after it alone. Behind the end all is zero.
+ * Every argument has a fixed width whatever its value, so that a mutation of one operation leaves
+ * those after it alone. Behind the end all is zero.
  */
 #ifndef _FUZZ_SCRIPT_H
 #define _FUZZ_SCRIPT_H
@@ -65,6 +65,16 @@ static inline u64 script_scaled(struct script *s, unsigned int max_shift)
 	u64 mantissa = script_u8(s);
 
 	return mantissa << (script_u8(s) % (max_shift + 1));
+}
+
+/* A packet number: of any magnitude, or one of the last there are. */
+static inline u64 script_pn(struct script *s)
+{
+	u64 near_end = script_u8(s);
+
+	if (near_end & 1)
+		return NQD_PN_MAX - (near_end >> 1) - script_scaled(s, 8);
+	return script_scaled(s, 53);
 }
 
 static inline bool script_bit(struct script *s)

@@ -76,9 +76,11 @@ class _Pool:
             self.lines.append(f"static const u8 {name}[] =\n{text};")
         return f"NQV_BYTES({self._names[key]})"
 
-    def array(self, c_type: str, values: Sequence[str]) -> str:
-        """Return the name of an array of `c_type`; of an empty one, that of a single zero."""
-        items = tuple(values) or ("{ 0 }" if c_type.startswith("struct") else "0",)
+    def array(self, c_type: str, values: Sequence[str]) -> str | None:
+        """Return the name of an array of `c_type`, or None where it would be empty."""
+        if not values:
+            return None
+        items = tuple(values)
         key = (c_type, items)
         if key not in self._names:
             name = self._names[key] = f"nqv_a{len(self._names)}"

@@ -130,17 +130,18 @@ def _numbers(label: str, pn_len: int, case: int) -> tuple[int, int]:
     half = 1 << 8 * pn_len - 1
     largest = seeded_int(f"{label} largest", min(half, LARGEST_PN_LIMIT // 2), LARGEST_PN_LIMIT)
     expected = largest + 1
+    lowest = expected - half + 1
     match case % 5:
         case 0:
             return expected, largest
         case 1:
             return expected + half, largest
         case 2:
-            return max(0, expected - half + 1), largest
+            return (lowest if lowest > 0 else seeded_int(f"{label} low", 1, 1 << 20)), largest
         case 3:
             return seeded_int(f"{label} ahead", expected, expected + half), largest
         case _:
-            return seeded_int(f"{label} behind", max(0, expected - half + 1), largest - 1), largest
+            return seeded_int(f"{label} behind", max(1, lowest), largest - 1), largest
 
 
 def _matrix() -> list[Vector]:
@@ -177,7 +178,7 @@ def _edges() -> list[Vector]:
     """Return packet numbers at the ends of their range, and a key phase that comes round again."""
     cases = (
         ("first_packet", 0, 1, NONE_YET, 0),
-        ("first_packet_four_bytes", 0, 4, NONE_YET, 0),
+        ("second_packet_first_seen", 1, 4, NONE_YET, 0),
         ("first_seen_ahead", 128, 1, NONE_YET, 0),
         ("wrap_of_one_byte", 256, 1, 255, 0),
         ("wrap_of_four_bytes", 1 << 32, 4, (1 << 32) - 1, 0),

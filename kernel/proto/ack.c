@@ -117,8 +117,8 @@ void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u
 	a->unacked++;
 
 	/*
-	 * RFC 9000 section 13.2.1: at once if the packet was overtaken by an ack-eliciting one, or if there
-	 * are missing packets between that and this; and if it was marked CE.
+	 * RFC 9000 section 13.2.1: at once if the packet was overtaken by an ack-eliciting one, or
+	 * if there are missing packets between that and this; and if it was marked CE.
 	 */
 	if (pn < after) {
 		a->immediate = true;
@@ -218,8 +218,8 @@ void nqd_ack_sent(struct nqd_ack_policy *a)
  * @now: current time
  * @srtt: smoothed RTT, ns
  *
- * An end that sends little but ACK frames learns of their arrival, and can leave out older ranges, only if
- * it adds an ack-eliciting frame now and then.
+ * An end that sends little but ACK frames learns of their arrival, and can leave out older ranges,
+ * only if it adds an ack-eliciting frame now and then.
  *
  * Return: true at most once a round trip; the caller then adds PING.
  */

@@ -2,8 +2,9 @@
 /*
  * When to acknowledge, and with what (RFC 9000 section 13.2).
  *
- * A tunnel receives little but DATAGRAM frames, so ACK frames are most of what a receiver sends: fewer of
- * them are better, as long as the peer's RTT samples, loss detection and pacing do not suffer.
+ * A tunnel receives little but DATAGRAM frames, so ACK frames are most of what a receiver sends:
+ * fewer of them are better, as long as the peer's RTT samples, loss detection and pacing do not
+ * suffer.
  */
 #ifndef _NQD_PROTO_ACK_H
 #define _NQD_PROTO_ACK_H

@@ -33,7 +33,7 @@
 
 /* RFC 9001 section 5.3: all its AEADs add 16 bytes. */
 #define NQD_CONN_TAG_LEN 16
-/* Room that nqd_conn_tx_datagram() may use before the payload: an ACK frame of 32 ranges, PADDING, a header. */
+/* Room that nqd_conn_tx_datagram() may use before the payload: an ACK of 32 ranges, PADDING, a header. */
 #define NQD_CONN_TX_ROOM 576
 
 /* Events, taken with nqd_conn_events(). */

@@ -51,11 +51,16 @@ static enum nqd_conn_verdict nqd_conn_tx_out_of_ring(struct nqd_conn *c, u64 now
 
 static u32 nqd_conn_tx_keys(struct nqd_conn *c, u64 now, u32 packets)
 {
+	u64 generation = c->keys.tx_generation;
 	unsigned int flags = 0;
 	u32 granted = nqd_keys_tx_reserve(&c->keys, packets, &flags);
 
-	if (unlikely(flags))
+	if (unlikely(flags)) {
 		nqd_conn_keys_changed(c, now, flags);
+		/* An update began here: these packets are the first of the new key. */
+		if (c->keys.tx_generation != generation)
+			c->keys.sealed += granted;
+	}
 	if (unlikely(!granted)) {
 		/* RFC 9001 section 6.6: no packet beyond the limit. */
 		c->events |= NQD_CONN_EVENT_KEYS_EXHAUSTED;
@@ -232,7 +237,9 @@ enum nqd_conn_verdict nqd_conn_tx_datagram(struct nqd_conn *c, u64 now, u32 payl
 	if (unlikely(verdict != NQD_CONN_SEND))
 		return verdict;
 	nqd_conn_out_init(c, &out, buf, room, 1);
-	size = c->overhead + out.pn_len + NQD_CONN_TX_DATAGRAM_HEADER + payload_len;
+	/* The window counts the PADDING of a tiny packet too. */
+	size = c->overhead + max_t(u32, out.pn_len + NQD_CONN_TX_DATAGRAM_HEADER + payload_len,
+				   NQD_CONN_TX_MIN_SAMPLED);
 	verdict = nqd_conn_tx_may(c, now, size, plan);
 	if (verdict != NQD_CONN_SEND)
 		return verdict;
@@ -316,8 +323,9 @@ static enum nqd_conn_verdict nqd_conn_tx_past(struct nqd_conn *c, u64 now)
 static enum nqd_conn_verdict nqd_conn_tx_finish(struct nqd_conn *c, u64 now, struct nqd_conn_out *out,
 						struct nqd_conn_plan *plan)
 {
-	if (nqd_conn_out_pad(out, NQD_CONN_TX_MIN_SAMPLED - min_t(u32, out->pn_len,
-								   NQD_CONN_TX_MIN_SAMPLED)))
+	u32 least = NQD_CONN_TX_MIN_SAMPLED - min_t(u32, out->pn_len, NQD_CONN_TX_MIN_SAMPLED);
+
+	if (nqd_conn_out_pad(out, least))
 		return NQD_CONN_NO_ROOM;
 	nqd_conn_tx_commit(c, now, nqd_conn_out_size(c, out), 1, out, plan);
 	return NQD_CONN_SEND;
@@ -375,8 +383,10 @@ static enum nqd_conn_verdict nqd_conn_tx_path(struct nqd_conn *c, u64 now, struc
 	} else {
 		path = c->path.target;
 		c->wanted &= ~(u32)NQD_CONN_WANT_CHALLENGE;
-		if (nqd_path_allowance(&c->path, path) < base + 1 + NQD_PATH_DATA_LEN)
+		if (nqd_path_allowance(&c->path, path) < base + 1 + NQD_PATH_DATA_LEN) {
+			nqd_path_challenge_deferred(&c->path, now);
 			return NQD_CONN_NOTHING;
+		}
 		challenge = nqd_path_challenge_sent(&c->path, now);
 		if (!challenge)
 			return NQD_CONN_NOTHING;

@@ -20,7 +20,8 @@ enum nqd_ecn {
 };
 
 /**
- * struct nqd_ecn_counts - RFC 9000 section 19.3.2: packets with each codepoint, in one packet number space
+ * struct nqd_ecn_counts - RFC 9000 section 19.3.2: packets with each codepoint, in one packet
+ *	number space
  * @ect0: packets with ECT(0)
  * @ect1: packets with ECT(1)
  * @ce: packets with CE

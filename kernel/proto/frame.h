@@ -2,12 +2,12 @@
 /*
  * RFC 9000 section 19, RFC 9221 section 4: the frames of a 1-RTT packet, read and written.
  *
- * Reading: nqd_frame_next() walks the payload of a packet and checks every rule that one frame can break
- * by itself. Rules that need more (who may send the frame, stream state, the DATAGRAM limit) are the
- * connection's; nqd_frame_from_client() helps with the first.
+ * Reading: nqd_frame_next() walks the payload of a packet and checks every rule that one frame can
+ * break by itself. Rules that need more (who may send the frame, stream state, the DATAGRAM limit)
+ * are the connection's; nqd_frame_from_client() helps with the first.
  *
- * Writing: every nqd_frame_put_...() returns the bytes written, or -ENOSPC where @room is too small, and
- * then has written nothing.
+ * Writing: every nqd_frame_put_...() returns the bytes written, or -ENOSPC where @room is too
+ * small, and then has written nothing.
  */
 #ifndef _NQD_PROTO_FRAME_H
 #define _NQD_PROTO_FRAME_H

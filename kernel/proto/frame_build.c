@@ -7,8 +7,8 @@
 #define NQD_FRAME_FIELDS_MAX 5
 
 /*
- * Write @count numbers, the type first, then leave room for @extra bytes. Values that have no encoding are
- * the caller's mistake: -EINVAL.
+ * Write @count numbers, the type first, then leave room for @extra bytes. Values that have no
+ * encoding are the caller's mistake: -EINVAL.
  */
 static int nqd_frame_put_fields(u8 *p, size_t room, const u64 *fields, unsigned int count,
 				size_t extra)
@@ -74,7 +74,7 @@ int nqd_frame_put_ping(u8 *p, size_t room)
 	return nqd_frame_put_fields(p, room, fields, ARRAY_SIZE(fields), 0);
 }
 
-/* RFC 9000 section 19.3.1: how far the range lies below the one before it, and its length, less one each. */
+/* RFC 9000 section 19.3.1: how far a range lies below the one above, and its length, as encoded. */
 static void nqd_frame_ack_fields(const struct nqd_pn_range *above, u64 *gap, u64 *len)
 {
 	const struct nqd_pn_range *range = above + 1;
@@ -355,7 +355,8 @@ int nqd_frame_put_connection_close(u8 *p, size_t room, u64 code, u64 frame_type,
 }
 
 /**
- * nqd_frame_put_connection_close_app() - RFC 9000 section 19.19: CONNECTION_CLOSE of the application
+ * nqd_frame_put_connection_close_app() - RFC 9000 section 19.19: CONNECTION_CLOSE of the
+ *	application
  * @p: where to
  * @room: bytes there
  * @code: the application's own
@@ -386,7 +387,8 @@ int nqd_frame_put_handshake_done(u8 *p, size_t room)
 }
 
 /**
- * nqd_frame_put_datagram_header() - RFC 9221 section 4: what stands before the data of a DATAGRAM frame
+ * nqd_frame_put_datagram_header() - RFC 9221 section 4: what stands before the data of a DATAGRAM
+ *	frame
  * @p: where to
  * @room: bytes there, for the header alone
  * @with_length: write the Length field; without it the frame ends with the packet

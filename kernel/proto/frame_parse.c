@@ -4,7 +4,7 @@
 #include "varint.h"
 
 /* RFC 9000 section 4.6: more streams of a kind than this cannot have stream IDs. */
-#define NQD_FRAME_STREAMS_MAX (1ULL << 60)
+#define NQD_FRAME_STREAMS_MAX BIT_ULL(60)
 
 static bool nqd_frame_get(struct nqd_frame_iter *it, u64 *v)
 {
@@ -45,8 +45,8 @@ static bool nqd_frame_get_padding(struct nqd_frame_iter *it)
 }
 
 /*
- * RFC 9000 section 19.3.1: one Gap and one ACK Range Length; @smallest is that of the range before, then
- * of this one. No packet number may come out negative.
+ * RFC 9000 section 19.3.1: one Gap and one ACK Range Length; @smallest is that of the range
+ * before, then of this one. No packet number may come out negative.
  */
 static bool nqd_frame_get_ack_range(struct nqd_frame_iter *it, u64 *smallest, u64 *largest)
 {
@@ -259,8 +259,8 @@ void nqd_frame_iter_init(struct nqd_frame_iter *it, const u8 *payload, size_t le
  * @it: where to read
  * @f: the frame, on success
  *
- * Return: 1 for a frame, 0 at the end of the payload, -EBADMSG where the payload is malformed: @it->error
- * then says what to close the connection with, and there is nothing more to read.
+ * Return: 1 for a frame, 0 at the end of the payload, -EBADMSG where the payload is malformed:
+ * @it->error then says what to close the connection with, and there is nothing more to read.
  */
 int nqd_frame_next(struct nqd_frame_iter *it, struct nqd_frame *f)
 {
@@ -321,10 +321,9 @@ bool nqd_frame_ack_next(struct nqd_ack_iter *it, u64 *smallest, u64 *largest)
 	if (it->left == 0)
 		return false;
 	it->left--;
-	if (it->started) {
-		if (WARN_ON_ONCE(!nqd_frame_get_ack_range(&it->frames, &it->smallest, &it->largest)))
-			return false;
-	}
+	if (it->started &&
+	    WARN_ON_ONCE(!nqd_frame_get_ack_range(&it->frames, &it->smallest, &it->largest)))
+		return false;
 	it->started = true;
 	*smallest = it->smallest;
 	*largest = it->largest;
@@ -406,8 +405,8 @@ bool nqd_frame_probing(u32 type)
  * nqd_frame_from_client() - may a client send this frame?
  * @type: enum nqd_frame_type
  *
- * Return: false for NEW_TOKEN and HANDSHAKE_DONE: RFC 9000 sections 19.7 and 19.20 have a server that
- * receives them close with PROTOCOL_VIOLATION.
+ * Return: false for NEW_TOKEN and HANDSHAKE_DONE: RFC 9000 sections 19.7 and 19.20 have a server
+ * that receives them close with PROTOCOL_VIOLATION.
  */
 bool nqd_frame_from_client(u32 type)
 {

@@ -256,8 +256,8 @@ u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned int *flags)
  * @now: time
  * @flags: NQD_KEYS_* of what changed are added
  *
- * Return: 0; -ENOKEY if a next key is missing; -EAGAIN while the previous update is unanswered, unacknowledged
- * or too recent (RFC 9001 sections 6.1 and 6.5).
+ * Return: 0; -ENOKEY if a next key is missing; -EAGAIN while the previous update is unanswered,
+ * unacknowledged or too recent (RFC 9001 sections 6.1 and 6.5).
  */
 int nqd_keys_update(struct nqd_keys *k, u64 next_pn, u64 now, unsigned int *flags)
 {

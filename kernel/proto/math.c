@@ -3,8 +3,8 @@
 #include "math.h"
 
 /*
- * (high:low) / b by shift and subtract, for a quotient that fits: b is above high. At most 64 rounds of
- * three operations, so nothing for every packet.
+ * (high:low) / b by shift and subtract, for a quotient that fits: b is above high. At most 64
+ * rounds of three operations, so nothing for every packet.
  */
 static u64 nqd_math_long_div(u64 high, u64 low, u64 b)
 {

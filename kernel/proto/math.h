@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
 /*
- * Ratios without 64-bit division: where long is 32 bits wide neither the kernel nor a sanitized build
- * links the compiler's helpers for it. Results are the same on every architecture.
+ * Ratios without 64-bit division: where long is 32 bits wide neither the kernel nor a sanitized
+ * build links the compiler's helpers for it. Results are the same on every architecture.
  */
 #ifndef _NQD_PROTO_MATH_H
 #define _NQD_PROTO_MATH_H

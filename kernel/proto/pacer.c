@@ -44,7 +44,8 @@ void nqd_pacer_set(struct nqd_pacer *p, u64 now, u64 rate, u32 mss)
 		p->full_at = now + min_t(u64, nqd_mul_div(owed, p->rate, rate), 10ULL * NSEC_PER_SEC);
 	p->rate = rate;
 	p->byte_time = rate ? nqd_div((u64)NSEC_PER_SEC << NQD_PACER_SHIFT, rate) : 0;
-	p->burst = (u32)min_t(u64, burst, max_t(u64, NQD_PACER_BURST_MAX, NQD_PACER_BURST_PACKETS * (u64)mss));
+	p->burst = (u32)min_t(u64, burst,
+			      max_t(u64, NQD_PACER_BURST_MAX, NQD_PACER_BURST_PACKETS * (u64)mss));
 	p->burst_time = nqd_pacer_time(p, p->burst);
 }
 

@@ -91,6 +91,18 @@ const u8 *nqd_path_challenge_sent(struct nqd_path *p, u64 now)
 }
 
 /**
+ * nqd_path_challenge_deferred() - the challenge that is due may not leave yet
+ * @p: path state
+ * @now: time
+ *
+ * RFC 9000 section 8.1: nothing, or too little, was received from the candidate. Look again later.
+ */
+void nqd_path_challenge_deferred(struct nqd_path *p, u64 now)
+{
+	p->next_at = now + p->interval;
+}
+
+/**
  * nqd_path_on_response() - a PATH_RESPONSE came in
  * @p: path state
  * @data: its bytes

@@ -84,6 +84,7 @@ int nqd_path_validate(struct nqd_path *p, enum nqd_path_index target,
 void nqd_path_abandon(struct nqd_path *p);
 bool nqd_path_challenge_due(const struct nqd_path *p, u64 now);
 const u8 *nqd_path_challenge_sent(struct nqd_path *p, u64 now);
+void nqd_path_challenge_deferred(struct nqd_path *p, u64 now);
 bool nqd_path_on_response(struct nqd_path *p, const u8 data[NQD_PATH_DATA_LEN]);
 void nqd_path_on_challenge(struct nqd_path *p, enum nqd_path_index from,
 			   const u8 data[NQD_PATH_DATA_LEN]);

@@ -38,8 +38,8 @@ u8 nqd_pn_len(u64 pn, u64 largest_acked)
 	u64 distance = largest_acked == NQD_PN_NONE ? pn + 1 : pn - largest_acked;
 
 	/*
-	 * The size must represent more than twice as large a range as the distance. (The sample algorithm
-	 * of appendix A.2 yields exactly twice for distances of 2^7, 2^15 and 2^23.)
+	 * The size must represent more than twice as large a range as the distance. (The sample
+	 * algorithm of appendix A.2 yields exactly twice for distances of 2^7, 2^15 and 2^23.)
 	 */
 	if (distance < 1ULL << 7)
 		return 1;

@@ -88,7 +88,7 @@ int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *range
 		if (ranges[i].largest > limit || ranges[i].smallest > ranges[i].largest ||
 		    ranges[i].smallest < floor)
 			return -EINVAL;
-		/* At least one number is missing between a range and the next; none follows number 0 or 1. */
+		/* A number is missing between a range and the next; none fits below 0 or 1. */
 		if (ranges[i].smallest < 2 && i + 1 < count)
 			return -EINVAL;
 		limit = ranges[i].smallest - 2;
@@ -200,7 +200,7 @@ bool nqd_received_all(const struct nqd_received *r, u64 smallest, u64 largest)
 	return true;
 }
 
-/* Go down from *@pn to the nearest number whose bit is @set; false where there is none from @floor on. */
+/* Go down from *@pn to the nearest number whose bit is @set; false where none is, down to @floor. */
 static bool nqd_received_find(const struct nqd_received *r, u64 *pn, u64 floor, bool set)
 {
 	u64 at = *pn;

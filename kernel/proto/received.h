@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
 /*
- * Which packet numbers have been received: tells duplicates from new packets (RFC 9000 section 12.3) and
- * is what ACK frames are built from (section 13.2.3).
+ * Which packet numbers have been received: tells duplicates from new packets (RFC 9000 section
+ * 12.3) and is what ACK frames are built from (section 13.2.3).
  *
- * A bitmap over the newest numbers, used as a ring, and a floor: every number below it counts as received.
- * All calls cost the same however long the connection lives; only a gap in the numbers costs its length
- * divided by 64, at most the bitmap.
+ * A bitmap over the newest numbers, used as a ring, and a floor: every number below it counts as
+ * received. All calls cost the same however long the connection lives; only a gap in the numbers
+ * costs its length divided by 64, at most the bitmap.
  */
 #ifndef _NQD_PROTO_RECEIVED_H
 #define _NQD_PROTO_RECEIVED_H

@@ -10,6 +10,17 @@ static u64 nqd_sent_base(const struct nqd_sent *s)
 	return s->next_pn - s->first_pn > entries ? s->next_pn - entries : s->first_pn;
 }
 
+/*
+ * RFC 9000 section 17.1: four bytes of packet number reach less than 2^31 above the largest acknowledged.
+ * A batch ends within the ring, hence the margin.
+ */
+static bool nqd_sent_reachable(const struct nqd_sent *s)
+{
+	u64 acked = s->largest_acked == NQD_PN_NONE ? 0 : s->largest_acked;
+
+	return s->next_pn - acked < (1ULL << 31) - 1 - NQD_SENT_RING_MAX;
+}
+
 static struct nqd_sent_packet *nqd_sent_entry(const struct nqd_sent *s, u64 pn)
 {
 	return &s->ring[(u32)pn & s->mask];
@@ -21,7 +32,8 @@ static struct nqd_sent_packet *nqd_sent_entry(const struct nqd_sent *s, u64 pn)
  * @ring: memory, the caller's; need not be cleared
  * @entries: a power of two, NQD_SENT_RING_MIN to NQD_SENT_RING_MAX
  * @next_pn: first packet number to be used
- * @largest_acked: largest number below @next_pn that was acknowledged, or NQD_PN_NONE
+ * @largest_acked: largest number below @next_pn that was acknowledged, or NQD_PN_NONE; so near that the
+ *	peer can recover @next_pn from four bytes
  *
  * Return: 0, -EINVAL.
  */
@@ -41,7 +53,7 @@ int nqd_sent_init(struct nqd_sent *s, struct nqd_sent_packet *ring, u32 entries,
 	s->next_pn = next_pn;
 	s->oldest = next_pn;
 	s->largest_acked = largest_acked;
-	return 0;
+	return nqd_sent_reachable(s) ? 0 : -EINVAL;
 }
 
 /**
@@ -92,11 +104,15 @@ bool nqd_sent_full(struct nqd_sent *s)
  */
 u32 nqd_sent_room(struct nqd_sent *s)
 {
-	if (unlikely(s->next_pn > NQD_PN_MAX))
+	u32 room;
+
+	if (unlikely(!nqd_sent_reachable(s)))
 		return 0;
 	if (unlikely(s->next_pn - s->oldest > s->mask))
 		nqd_sent_forget(s);
-	return s->mask + 1 - (u32)(s->next_pn - s->oldest);
+	room = s->mask + 1 - (u32)(s->next_pn - s->oldest);
+	/* RFC 9000 section 12.3: numbers end at 2^62-1. */
+	return (u32)min_t(u64, room, NQD_PN_MAX + 1 - s->next_pn);
 }
 
 /**

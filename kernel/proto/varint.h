@@ -22,7 +22,7 @@ static inline int nqd_varint_get(const u8 *p, size_t room, u64 *v)
 
 	if (unlikely(room == 0))
 		return 0;
-	/* RFC 9000 section 16: the two most significant bits are the base 2 logarithm of the length. */
+	/* RFC 9000 section 16: the two most significant bits are the logarithm of the length. */
 	len = 1 << (*p >> 6);
 	if (unlikely(room < (size_t)len))
 		return 0;

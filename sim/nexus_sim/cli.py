@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from nexus_sim.core import Flavour, load
+from nexus_sim.endpoint import InvariantError
 from nexus_sim.network import S
+from nexus_sim.random_networks import Outcome, check
 from nexus_sim.scenarios import MBIT, SCENARIOS, FlowResult, Result, run
 
 DEFAULT_OUT: Final = Path("out") / "sim"
@@ -22,6 +24,22 @@ DEFAULT_OUT: Final = Path("out") / "sim"
 def _simulate(job: tuple[str, int]) -> Result:
     name, seed = job
     return run(load(Flavour.FAST), SCENARIOS[name], seed)
+
+
+def _check(seed: int) -> Outcome:
+    return check(load(Flavour.FAST), seed)
+
+
+def _random(pool: ProcessPoolExecutor, networks: int) -> dict[str, int]:
+    """Run random networks; raises InvariantError at the first that breaks a rule."""
+    totals = {"networks": networks, "datagrams": 0, "lost": 0, "spurious": 0, "key_updates": 0}
+    totals |= {"outages": 0, "ring_max": 0}
+    for done, outcome in enumerate(pool.map(_check, range(networks), chunksize=4), 1):
+        for name, value in asdict(outcome).items():
+            totals[name] = max(totals[name], value) if name == "ring_max" else totals[name] + value
+        if done % 100 == 0 or done == networks:
+            print(f"{done}/{networks} random networks", file=sys.stderr)
+    return totals
 
 
 def _median(results: Sequence[Result], flow: int, value: Callable[[FlowResult], float]) -> float:
@@ -77,7 +95,8 @@ def summarise(name: str, results: Sequence[Result]) -> dict[str, Any]:
 def _print_table(summaries: Sequence[dict[str, Any]]) -> None:
     head = (
         f"{'scenario':<14} {'flow':<11} {'goodput':>8} {'late':>8} {'share':>6} {'loss':>7}"
-        f" {'rtt ms':>7} {'reduced':>7} {'spurious':>8} {'ptos':>5} {'exit s':>7} {'queue':>6} {'drops':>6}"
+        f" {'rtt ms':>7} {'reduced':>7} {'spurious':>8} {'ptos':>5}"
+        f" {'exit s':>7} {'queue':>6} {'drops':>6}"
     )
     print(head)
     for summary in summaries:
@@ -95,7 +114,7 @@ def _print_table(summaries: Sequence[dict[str, Any]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m nexus_sim",
-        description="Run the protocol core over simulated networks; equal seeds give equal results.",
+        description="Run the protocol core over simulated networks; equal seeds, equal results.",
     )
     parser.add_argument(
         "--scenario",
@@ -116,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help=f"where PNGs and summary.json go ({DEFAULT_OUT})",
     )
+    parser.add_argument(
+        "--networks",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run N random networks and check what must hold on each, instead of scenarios",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, no table")
     parser.add_argument("--no-plots", action="store_true", help="write no PNGs")
     return parser
@@ -131,25 +157,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.seeds < 1 or options.jobs < 1:
         parser.error("--seeds and --jobs begin at 1")
-    names = options.scenario or list(SCENARIOS)
     load(Flavour.FAST)  # build once, before the processes
     options.out.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        if options.networks:
+            return _run_networks(pool, options)
+        return _run_scenarios(pool, options)
+
+
+def _run_networks(pool: ProcessPoolExecutor, options: argparse.Namespace) -> int:
+    try:
+        totals = _random(pool, options.networks)
+    except InvariantError as error:
+        print(f"broken: {error}", file=sys.stderr)
+        return 1
+    text = json.dumps(totals, indent=2)
+    (options.out / "networks.json").write_text(text + "\n")
+    print(text)
+    return 0
+
+
+def _run_scenarios(pool: ProcessPoolExecutor, options: argparse.Namespace) -> int:
+    names = options.scenario or list(SCENARIOS)
     summaries = []
     begin = time.monotonic()
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for number, name in enumerate(names, 1):
-            jobs = [(name, seed) for seed in range(1, options.seeds + 1)]
-            results = list(pool.map(_simulate, jobs))
-            summaries.append(summarise(name, results))
-            if not options.no_plots:
-                from nexus_sim.plots import draw  # noqa: PLC0415 - matplotlib is slow to load
+    for number, name in enumerate(names, 1):
+        jobs = [(name, seed) for seed in range(1, options.seeds + 1)]
+        results = list(pool.map(_simulate, jobs))
+        summaries.append(summarise(name, results))
+        if not options.no_plots:
+            from nexus_sim.plots import draw  # noqa: PLC0415 - matplotlib is slow to load
 
-                draw(SCENARIOS[name], results[0], options.out / f"{name}.png")
-            (options.out / f"{name}.json").write_text(
-                json.dumps([asdict(result) for result in results]) + "\n"
-            )
-            elapsed = time.monotonic() - begin
-            print(f"[{number}/{len(names)}] {name} ({elapsed:.0f} s)", file=sys.stderr)
+            draw(SCENARIOS[name], results[0], options.out / f"{name}.png")
+        (options.out / f"{name}.json").write_text(
+            json.dumps([asdict(result) for result in results]) + "\n"
+        )
+        elapsed = time.monotonic() - begin
+        print(f"[{number}/{len(names)}] {name} ({elapsed:.0f} s)", file=sys.stderr)
     text = json.dumps(summaries, indent=2) + "\n"
     (options.out / "summary.json").write_text(text)
     if options.json:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One end of a simulated connection: a home for `struct nqd_conn`, without crypto.
 
-It makes the calls that the kernel module and the user-space engine make, in their order; a packet opens if
-sender and receiver agree on its number and on the key generation. Rules that must hold whatever the network does are checked
-after every packet sent.
+It makes the calls that the kernel module and the user-space engine make, in their order; a packet
+opens if sender and receiver agree on its number and on the key generation. Rules that must hold
+whatever the network does are checked after every packet sent.
 """
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nexus_sim.core import Core
 from nexus_sim.network import MS, Link, Packet, S, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NEVER: Final = (1 << 64) - 1
 PN_NONE: Final = (1 << 64) - 1
@@ -102,7 +104,6 @@ class Endpoint:
         simulator: time.
         config: how it is installed.
         client: it is the client.
-        until: when its application stops to send, ns from now.
 
     Attributes:
         conn: the `struct nqd_conn`.
@@ -117,7 +118,6 @@ class Endpoint:
         config: EndpointConfig,
         *,
         client: bool,
-        until: int = 1 << 62,
     ) -> None:
         self.config = config
         self.counters = Counters()
@@ -140,7 +140,7 @@ class Endpoint:
         self._timer_at = NEVER
         self._paced_until = 0
         self._credit_at = 0
-        self._until = simulator.now + until
+        self._stopped = False
         self._next_id = 0
         self._control_bytes: dict[int, Any] = {}
         self._install()
@@ -193,6 +193,10 @@ class Endpoint:
         self._simulator.at(begin, self._settle)
 
     # What the user of the connection may do.
+
+    def stop(self) -> None:
+        """Let the application send nothing more."""
+        self._stopped = True
 
     def queue_control(self, identity: int, frames: bytes) -> int:
         """Queue control frames; return the core's verdict, 0 for accepted."""
@@ -315,7 +319,7 @@ class Endpoint:
                 self._check_probe(plan.pn)
 
     def _check_probe(self, pn: int) -> None:
-        """RFC 9002 section 7.5: only probes may go past the window; an ACK alone is not in flight."""
+        """RFC 9002 section 7.5: only probes go past the window; an ACK alone is not in flight."""
         lib = self._lib
         entry = lib.nqd_sent_find(self.conn_sent(), pn)
         past = lib.NQD_SENT_PROBE | lib.NQD_SENT_PATH
@@ -327,7 +331,7 @@ class Endpoint:
         config = self.config
         rate = config.source_rate
         since = now - self._credit_at
-        if rate == 0 or since < 0 or now >= self._until:
+        if rate == 0 or since < 0 or self._stopped:
             return 0
         size: int = config.payload or self.conn.max_payload
         if rate is not None:
@@ -347,7 +351,7 @@ class Endpoint:
             size = self._source_size(now)
             if not size:
                 lib.nqd_conn_app_limited(conn)
-                return self._next_credit(now)
+                return self._next_credit()
             verdict = lib.nqd_conn_tx_datagram(conn, now, size, self._buffer, _BUFFER, plan)
             if verdict == lib.NQD_CONN_SEND:
                 data = _ID.pack(self._next_id) + bytes(size - 8)
@@ -366,9 +370,9 @@ class Endpoint:
             else:
                 return NEVER
 
-    def _next_credit(self, now: int) -> int:
+    def _next_credit(self) -> int:
         config = self.config
-        if not config.source_rate or now >= self._until:
+        if not config.source_rate or self._stopped:
             return NEVER
         size = config.payload or self.conn.max_payload
         return int(self._credit_at + -(-size * S // config.source_rate))

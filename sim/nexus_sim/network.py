@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A deterministic network: virtual time, links, and the packets on them.
 
-Times are integers in nanoseconds, sizes bytes, rates bytes a second. Nothing here reads a clock: equal
-seeds give equal runs, to the last packet.
+Times are integers in nanoseconds, sizes bytes, rates bytes a second. Nothing here reads a clock:
+equal seeds give equal runs, to the last packet.
 """
 
 import heapq
@@ -65,7 +65,7 @@ class LinkConfig:
         jitter: largest extra delay, ns, drawn anew for each packet; order is kept.
         loss: probability that a packet is lost, 0 to 1.
         duplicate: probability that a packet arrives twice.
-        reorder: probability that a packet is held back by `reorder_delay`, so that others overtake it.
+        reorder: probability that a packet is held back by `reorder_delay`: others overtake it.
         reorder_delay: ns.
         ecn_threshold: queue length in bytes from which ECN-capable packets are marked; None: never.
         mtu: largest UDP payload; larger packets vanish.
@@ -91,10 +91,10 @@ class Simulator:
     def __init__(self) -> None:
         self.now = EPOCH
         self.events = 0
-        self._heap: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
+        self._heap: list[tuple[int, int, Callable[..., object], tuple[object, ...]]] = []
         self._sequence = 0
 
-    def at(self, when: int, call: Callable[..., None], *arguments: object) -> None:
+    def at(self, when: int, call: Callable[..., object], *arguments: object) -> None:
         """Have `call(*arguments)` run at `when`; events of one instant run in the order given."""
         self._sequence += 1
         heapq.heappush(self._heap, (when, self._sequence, call, arguments))

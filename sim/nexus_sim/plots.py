@@ -7,9 +7,9 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
-from matplotlib.figure import Figure  # noqa: E402 - the backend must be chosen first
+from matplotlib.figure import Figure
 
-from nexus_sim.scenarios import Result, Scenario  # noqa: E402
+from nexus_sim.scenarios import Result, Scenario
 
 
 def draw(scenario: Scenario, result: Result, path: Path) -> None:

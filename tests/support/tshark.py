@@ -43,12 +43,13 @@ class Dissection:
         return value
 
 
-def dissect(capture: Path, key_log: Path) -> dict[int, Dissection]:
-    """Return what tshark shows of each packet, by its number in the capture."""
+def dissect(capture: Path, key_log: Path, *more: str) -> dict[int, Dissection]:
+    """Return FIELDS and `more` of each packet, by its number in the capture."""
+    wanted = (*FIELDS, *more)
     command = ["tshark", "-n", "-r", str(capture), "-o", f"tls.keylog_file:{key_log}"]
     command += ["-d", "udp.port==443,quic", "-T", "fields", "-E", "separator=/t"]
     command += ["-E", "occurrence=a", "-E", "aggregator=;"]
-    for field in FIELDS:
+    for field in wanted:
         command += ["-e", field]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     packets = {}
@@ -56,7 +57,7 @@ def dissect(capture: Path, key_log: Path) -> dict[int, Dissection]:
         cells = line.split("\t")
         values = {
             field: cell.split(";") if cell else []
-            for field, cell in zip(FIELDS, cells, strict=True)
+            for field, cell in zip(wanted, cells, strict=True)
         }
         packets[int(cells[0])] = Dissection(values)
     return packets

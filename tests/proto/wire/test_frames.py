@@ -6,6 +6,12 @@ import errno
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from nexus_sim.core import Core
+from nexusnet.quic import frames as model
+from nexusnet.quic.errors import QuicError, TransportErrorCode
+from nexusnet.quic.frames import FrameType, encode_frames, is_ack_eliciting, parse_frames
+from nexusnet.quic.varint import encode_varint
 from tests.proto.wire.frame_model import (
     CParseError,
     all_frames,
@@ -13,12 +19,6 @@ from tests.proto.wire.frame_model import (
     last_frames,
     parse,
 )
-
-from nexus_sim.core import Core
-from nexusnet.quic import frames as model
-from nexusnet.quic.errors import QuicError, TransportErrorCode
-from nexusnet.quic.frames import FrameType, encode_frames, is_ack_eliciting, parse_frames
-from nexusnet.quic.varint import encode_varint
 
 PAYLOADS = st.tuples(st.lists(all_frames(), max_size=6), st.lists(last_frames(), max_size=1)).map(
     lambda parts: encode_frames([*parts[0], *parts[1]])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The golden vectors through the protocol core, without Python: for sanitizers that want a program of
- * their own, for 32-bit and for big-endian machines.
+ * The golden vectors through the protocol core, without Python: for sanitizers that want a program
+ * of their own, for 32-bit and for big-endian machines.
  *
  * Prints one line a table and one a failure; exits with 1 where there was one.
  */
@@ -167,8 +167,9 @@ static bool same_ranges(const struct nqv_range *expected, u32 count, const struc
 }
 
 /*
- * The model keeps a bounded list of ranges, the core a window of numbers; so the core may still tell apart
- * what the model has forgotten, and the other way round. What neither may do is to accept a number twice.
+ * The model keeps a bounded list of ranges, the core a window of numbers; so the core may still
+ * tell apart what the model has forgotten, and the other way round. What neither may do is to
+ * accept a number twice.
  */
 static const char *check_verdicts(const struct nqv_ack *v, struct nqd_received *r, bool *agreed)
 {
