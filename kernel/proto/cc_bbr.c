@@ -12,8 +12,9 @@
 #define NQD_BBR_DRAIN_GAIN 90 /* 0.35 */
 #define NQD_BBR_DOWN_GAIN 230 /* 0.9 */
 #define NQD_BBR_UP_GAIN 320 /* 1.25 */
-#define NQD_BBR_CWND_GAIN 512 /* 2: room for delayed and bunched ACKs */
-#define NQD_BBR_UP_CWND_GAIN 576 /* 2.25 */
+#define NQD_BBR_STARTUP_CWND_GAIN 512 /* 2 */
+#define NQD_BBR_CWND_GAIN 384 /* 1.5: room for ACKs that come a few times a round; with 2, flows fill a queue */
+#define NQD_BBR_UP_CWND_GAIN 448 /* 1.75 */
 #define NQD_BBR_PROBE_RTT_GAIN 128 /* 0.5 */
 /* Pace a little below the estimate, so that queues drain. */
 #define NQD_BBR_PACE_MARGIN 253 /* 0.99 */
@@ -52,23 +53,24 @@ static u64 nqd_bbr_min_window(const struct nqd_cc *cc)
 
 static void nqd_bbr_enter(struct nqd_cc *cc, enum nqd_bbr_phase phase, u64 now)
 {
-	static const u16 pacing[] = {
-		[NQD_BBR_STARTUP] = NQD_BBR_STARTUP_GAIN, [NQD_BBR_DRAIN] = NQD_BBR_DRAIN_GAIN,
-		[NQD_BBR_DOWN] = NQD_BBR_DOWN_GAIN,	  [NQD_BBR_CRUISE] = NQD_BBR_UNIT,
-		[NQD_BBR_UP] = NQD_BBR_UP_GAIN,		  [NQD_BBR_PROBE_RTT] = NQD_BBR_UNIT,
-	};
-	static const u16 window[] = {
-		[NQD_BBR_STARTUP] = NQD_BBR_CWND_GAIN, [NQD_BBR_DRAIN] = NQD_BBR_CWND_GAIN,
-		[NQD_BBR_DOWN] = NQD_BBR_CWND_GAIN,    [NQD_BBR_CRUISE] = NQD_BBR_CWND_GAIN,
-		[NQD_BBR_UP] = NQD_BBR_UP_CWND_GAIN,   [NQD_BBR_PROBE_RTT] = NQD_BBR_PROBE_RTT_GAIN,
+	static const struct {
+		u16 pacing;
+		u16 cwnd;
+	} gains[] = {
+		[NQD_BBR_STARTUP] = { NQD_BBR_STARTUP_GAIN, NQD_BBR_STARTUP_CWND_GAIN },
+		[NQD_BBR_DRAIN] = { NQD_BBR_DRAIN_GAIN, NQD_BBR_STARTUP_CWND_GAIN },
+		[NQD_BBR_DOWN] = { NQD_BBR_DOWN_GAIN, NQD_BBR_CWND_GAIN },
+		[NQD_BBR_CRUISE] = { NQD_BBR_UNIT, NQD_BBR_CWND_GAIN },
+		[NQD_BBR_UP] = { NQD_BBR_UP_GAIN, NQD_BBR_UP_CWND_GAIN },
+		[NQD_BBR_PROBE_RTT] = { NQD_BBR_UNIT, NQD_BBR_PROBE_RTT_GAIN },
 	};
 	struct nqd_bbr *b = &cc->bbr;
 
 	b->phase = phase;
 	b->phase_start = now;
 	b->phase_round = b->round;
-	b->pacing_gain = pacing[phase];
-	b->cwnd_gain = window[phase];
+	b->pacing_gain = gains[phase].pacing;
+	b->cwnd_gain = gains[phase].cwnd;
 }
 
 static void nqd_bbr_init(struct nqd_cc *cc, u64 now)
