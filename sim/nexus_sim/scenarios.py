@@ -13,6 +13,9 @@ from nexus_sim.network import EPOCH, MS, Link, LinkConfig, S, Simulator
 MBIT: Final = 125_000
 """One Mbit/s in bytes a second."""
 
+_SLOW_START: Final = 6 * S
+"""How long the end of slow start is looked for, every 2 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -78,7 +81,8 @@ class FlowResult:
         reductions: of the congestion window.
         ptos: times that the probe timeout fired.
         rtt_median: of the samples of the smoothed RTT, ms.
-        slow_start_exit: when slow start ended, s; None if it did not.
+        slow_start_exit: when the window stopped to double, s; None if it did not. With HyStart++
+            that is when conservative slow start begins (RFC 9406 section 4.2).
         exit_queue: bytes in the queue then, as a part of its size.
         exit_drops: packets that the queue had dropped by then.
         acks: ACK frames that the server sent.
@@ -153,7 +157,13 @@ class _Probe:
         series.rtt.append(recovery.rtt.smoothed / MS)
         series.rate.append((received - self._last_bytes) * S / interval)
         self._last_bytes = received
-        if self.exit is None and recovery.cc.cwnd >= recovery.cc.ssthresh:
+
+    def watch_slow_start(self, now: int) -> None:
+        """Note the moment at which slow start ends, and the queue then."""
+        cc = self._client.conn.recovery.cc
+        if self.exit is not None or cc.kind != 0:
+            return
+        if cc.cubic.hystart.phase != 0 or cc.cwnd >= cc.ssthresh:
             self.exit = (now - EPOCH) / S
             self.exit_queue = self._link.queued() / self._queue
             self.exit_drops = self._link.dropped_queue
@@ -164,15 +174,16 @@ def _spread(config: EndpointConfig, source: random.Random) -> EndpointConfig:
     return replace(config, source_from=config.source_from + source.randrange(20 * MS))
 
 
-def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -> Result:
-    """Run a scenario once.
+@dataclass(frozen=True, slots=True)
+class _Network:
+    simulator: Simulator
+    forward: Link
+    clients: list[Endpoint]
+    servers: list[Endpoint]
+    probes: list[_Probe]
 
-    Args:
-        core: the protocol core.
-        scenario: what to run.
-        seed: of every random number in it.
-        interval: between samples, ns.
-    """
+
+def _build(core: Core, scenario: Scenario, seed: int) -> _Network:
     source = random.Random(seed)  # noqa: S311 - repeatable, not secret
     simulator = Simulator()
     forward = Link(simulator, scenario.forward, source.getrandbits(32))
@@ -187,6 +198,21 @@ def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -
         clients.append(client)
         servers.append(server)
         probes.append(_Probe(client, server, forward, scenario.forward.queue))
+    return _Network(simulator, forward, clients, servers, probes)
+
+
+def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -> Result:
+    """Run a scenario once.
+
+    Args:
+        core: the protocol core.
+        scenario: what to run.
+        seed: of every random number in it.
+        interval: between samples, ns.
+    """
+    network = _build(core, scenario, seed)
+    simulator, forward = network.simulator, network.forward
+    clients, servers, probes = network.clients, network.servers, network.probes
     queue: list[int] = []
 
     def sample() -> None:
@@ -196,6 +222,12 @@ def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -
             probe.sample(now, interval)
         simulator.at(now + interval, sample)
 
+    def watch() -> None:
+        for probe in probes:
+            probe.watch_slow_start(simulator.now)
+        if simulator.now < EPOCH + _SLOW_START:
+            simulator.at(simulator.now + 2 * MS, watch)
+
     def halfway() -> None:
         for probe, server in zip(probes, servers, strict=True):
             probe.half_bytes = server.counters.bytes_received
@@ -203,6 +235,7 @@ def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -
     for endpoint in (*clients, *servers):
         endpoint.start()
     simulator.at(EPOCH + interval, sample)
+    simulator.at(EPOCH, watch)
     simulator.at(EPOCH + scenario.duration // 2, halfway)
     for when, action in scenario.actions:
         simulator.at(EPOCH + when, action, clients, servers)
@@ -297,14 +330,20 @@ def _library() -> list[Scenario]:
     out: list[Scenario] = []
     for profile in ("cubic_like", "bbr_like"):
         short = profile.split("_")[0]
-        one, two = (_flow(profile),), (_flow(profile), _late(profile, 2 * S))
+        one, two = (_flow(profile),), (_flow(profile), _flow(profile))
+        late = (_flow(profile), _late(profile, 2 * S))
         out += [
             _scenario(f"{short}-clean", "one flow fills 50 Mbit/s, 40 ms", 30, one, cable),
             _scenario(f"{short}-loss", "1 % random loss on 50 Mbit/s, 40 ms", 30, one, lossy),
             _scenario(f"{short}-deep", "a queue of four round trips", 30, one, deep),
             _scenario(f"{short}-share", "two flows share a bottleneck", 60, two, cable),
+            _scenario(f"{short}-late", "the second flow comes 2 s late", 120, late, cable),
             _scenario(
-                f"{short}-start", "slow start into 200 Mbit/s, 60 ms", 6, one, _path(200, 60)
+                f"{short}-start",
+                "slow start into 200 Mbit/s, 60 ms, four round trips of queue",
+                6,
+                one,
+                _path(200, 60, 4.0),
             ),
             _scenario(
                 f"{short}-long", "100 Mbit/s, 200 ms, as over an ocean", 40, one, _path(100, 200)

@@ -118,7 +118,7 @@ class Connection:
         )
 
     def send(self, length: int, *, batch: int = 0, room: int = 2048) -> Sent | int:
-        """Send one DATAGRAM, or a batch; return the packet, or the verdict where it did not leave."""
+        """Send one DATAGRAM, or a batch; return the packet, or the verdict if none left."""
         lib, ffi = self.core.lib, self.core.ffi
         plan, buffer = ffi.new("struct nqd_conn_plan *"), ffi.new("u8[]", 2048)
         if batch:

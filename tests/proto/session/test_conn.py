@@ -114,7 +114,11 @@ def test_a_packet_counts_once(core: Core, conn: Connection) -> None:
     ],
 )
 def test_a_broken_rule_closes_and_changes_nothing_else(
-    core: Core, client: bool, payload: bytes, reason: str, code: int
+    core: Core,
+    client: bool,  # noqa: FBT001 - parametrised
+    payload: bytes,
+    reason: str,
+    code: int,
 ) -> None:
     conn = Connection(core, client=client)
     assert conn.receive(payload) == getattr(core.lib, f"NQD_DROP_{reason}")
@@ -168,7 +172,11 @@ def test_forged_packets_end_the_connection_at_the_limit(core: Core) -> None:
 
 
 @given(payload=st.binary(max_size=200), client=st.booleans())
-def test_any_payload_is_accepted_or_closes(core: Core, payload: bytes, client: bool) -> None:
+def test_any_payload_is_accepted_or_closes(
+    core: Core,
+    payload: bytes,
+    client: bool,  # noqa: FBT001 - drawn
+) -> None:
     lib = core.lib
     conn = Connection(core, client=client)
     reason = conn.receive(payload)

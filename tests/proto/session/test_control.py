@@ -148,7 +148,8 @@ def test_every_frame_arrives_under_any_loss(core: Core, data: st.DataObject) -> 
         sent = queue.fill(pn, data.draw(st.sampled_from([2, 4, 16])))
         if sent:
             flight.append(pn)
-        if flight and data.draw(st.booleans()):
+        settle = data.draw(st.booleans())
+        if flight and settle:
             done = flight.pop(data.draw(st.integers(0, len(flight) - 1)))
             if pn > 100 or data.draw(st.booleans()):
                 queue.acked(done)
