@@ -42,9 +42,7 @@ def kernel_doc(kind: str, doc: str, items: Iterable[tuple[str, str]]) -> Iterato
 def _enum(enum: Enum) -> Iterator[str]:
     names = [c_name(enum.prefix, entry.name) for entry in enum.entries]
     docs = [entry.doc for entry in enum.entries]
-    yield from kernel_doc(
-        f"enum {c_ident(enum.c_enum)}", enum.doc, zip(names, docs, strict=True)
-    )
+    yield from kernel_doc(f"enum {c_ident(enum.c_enum)}", enum.doc, zip(names, docs, strict=True))
     yield f"enum {c_ident(enum.c_enum)} {{"
     for name, entry in zip(names, enum.entries, strict=True):
         value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _value(entry.value)
@@ -151,7 +149,9 @@ def layout_header(family: Family, banner: list[str]) -> str:
     """Text of the header whose inclusion fails to compile where a layout differs."""
     lines = [f"/* SPDX-License-Identifier: {LICENCE} */"]
     lines += ["/*", *(f" * {line}" for line in banner), " *"]
-    lines += [" * Include it once, in kernel or user space: it fails to compile where a layout differs"]
+    lines += [
+        " * Include it once, in kernel or user space: it fails to compile where a layout differs"
+    ]
     lines += [" * from the specification.", " */"]
     lines += ["#ifndef _NEXUS_QUIC_DCO_LAYOUT_H", "#define _NEXUS_QUIC_DCO_LAYOUT_H", ""]
     lines += ['#include "nexus_quic_dco.h"', ""]

@@ -124,6 +124,7 @@ class Checks:
     min_len: int | None = None
     max_len: int | None = None
     exact_len: int | None = None
+    flags_mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,17 @@ class Family:
     def main(self) -> AttributeSet:
         """The set of the top-level attributes."""
         return self.sets[0]
+
+    @property
+    def masks(self) -> dict[str, int]:
+        """Known bits of attributes that are flags: "set.attribute" -> mask."""
+        by_name = {enum.name: enum for enum in self.enums}
+        return {
+            f"{attribute_set.name}.{attribute.name}": by_name[attribute.checks.flags_mask].mask
+            for attribute_set in self.sets
+            for attribute in attribute_set.attributes
+            if attribute.checks.flags_mask is not None
+        }
 
     @property
     def commands(self) -> tuple[Operation, ...]:
@@ -373,7 +385,8 @@ class _Reader:
             if raw["struct"] not in self.structs:
                 raise SpecError(f"attribute {raw['name']}: no struct {raw['struct']}")
             struct = self.structs[raw["struct"]]
-        checks = raw.get("checks", {})
+        checks = dict(raw.get("checks", {}))
+        flags = self.enum(checks.pop("flags-mask", None))
         resolved = {key: self.number(limit) for key, limit in checks.items()}
         return Attribute(
             name=raw["name"],
@@ -390,6 +403,7 @@ class _Reader:
                 min_len=resolved.get("min-len"),
                 max_len=resolved.get("max-len"),
                 exact_len=resolved.get("exact-len"),
+                flags_mask=flags.name if flags else None,
             ),
             doc=raw.get("doc", "").strip(),
         )
