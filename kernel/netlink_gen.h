@@ -15,9 +15,9 @@
 #define NQD_NL_PLACE(nest, type) ((u32)(nest) << 16 | (type))
 
 /*
- * Validation of values: strict in all but unknown attributes, which the ABI lets a receiver
- * ignore. The netlink core parses liberally (GENL_DONT_VALIDATE_STRICT), nqd_nl_check() then
- * validates again with these flags.
+ * Validation of values: strict in all but unknown attributes, which the ABI lets a
+ * receiver ignore. The netlink core parses liberally (GENL_DONT_VALIDATE_STRICT), then
+ * nqd_nl_check() validates again with these flags.
  */
 #define NQD_NL_VALIDATE \
 	(NL_VALIDATE_TRAILING | NL_VALIDATE_STRICT_ATTRS | NL_VALIDATE_NESTED)

@@ -3,8 +3,8 @@
  * Generated from spec/nexus_quic_dco.yaml and spec/rules.yaml, do not edit.
  * Change them, then run `make generate`.
  *
- * Include it once, in kernel or user space: it fails to compile where a layout differs
- * from the specification.
+ * Include it once, in kernel or user space: it fails to compile where a layout
+ * differs from the specification.
  */
 #ifndef _NEXUS_QUIC_DCO_LAYOUT_H
 #define _NEXUS_QUIC_DCO_LAYOUT_H

@@ -54,9 +54,7 @@ def _stale(files: dict[str, str], root: Path) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="nqd_spec", description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail where a file is stale"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on stale files")
     parser.add_argument("--root", type=Path, default=ROOT, help="tree to write to or to check")
     options = parser.parse_args(arguments)
     files = render(load(*SOURCES))

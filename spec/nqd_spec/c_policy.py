@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kernel backend: policies, commands and multicast groups for the oldest supported kernel (plain genl_ops)."""
+"""Kernel backend: policies, commands (plain genl_ops: 6.1 has no split ones), multicast groups."""
 
 from __future__ import annotations
 
@@ -230,9 +230,9 @@ def header(family: Family, banner: list[str]) -> str:
     lines += ["#define NQD_NL_PLACE(nest, type) ((u32)(nest) << 16 | (type))", ""]
     lines += [
         "/*",
-        " * Validation of values: strict in all but unknown attributes, which the ABI lets a receiver",
-        " * ignore. The netlink core parses liberally (GENL_DONT_VALIDATE_STRICT), nqd_nl_check() then",
-        " * validates again with these flags.",
+        " * Validation of values: strict in all but unknown attributes, which the ABI lets a",
+        " * receiver ignore. The netlink core parses liberally (GENL_DONT_VALIDATE_STRICT), then",
+        " * nqd_nl_check() validates again with these flags.",
         " */",
         "#define NQD_NL_VALIDATE \\",
         "\t(NL_VALIDATE_TRAILING | NL_VALIDATE_STRICT_ATTRS | NL_VALIDATE_NESTED)",

@@ -149,10 +149,8 @@ def layout_header(family: Family, banner: list[str]) -> str:
     """Text of the header whose inclusion fails to compile where a layout differs."""
     lines = [f"/* SPDX-License-Identifier: {LICENCE} */"]
     lines += ["/*", *(f" * {line}" for line in banner), " *"]
-    lines += [
-        " * Include it once, in kernel or user space: it fails to compile where a layout differs"
-    ]
-    lines += [" * from the specification.", " */"]
+    lines += [" * Include it once, in kernel or user space: it fails to compile where a layout"]
+    lines += [" * differs from the specification.", " */"]
     lines += ["#ifndef _NEXUS_QUIC_DCO_LAYOUT_H", "#define _NEXUS_QUIC_DCO_LAYOUT_H", ""]
     lines += ['#include "nexus_quic_dco.h"', ""]
     lines += ["#ifdef __cplusplus", "#define NQD_PIN(what) static_assert(what, #what)", "#else"]

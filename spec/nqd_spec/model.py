@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The specification as typed objects: reads the YAML, resolves every reference, refuses what it cannot say.
+"""The specification as typed objects: reads the YAML, resolves references, refuses contradictions.
 
 Names keep the YAML's dashes; :func:`c_name` and :func:`python_name` turn them into identifiers.
 """
@@ -471,12 +471,11 @@ class _Reader:
 
 def _check(family: Family) -> None:
     """Cross-references that the reader did not need while it read."""
-    for attribute_set in family.sets:
-        for attribute in attribute_set.attributes:
-            if attribute.kind == "nest" and attribute_set is not family.main:
-                raise SpecError(f"{attribute_set.name}.{attribute.name}: nests are one level deep")
-            if attribute.nested is not None:
-                family.set(attribute.nested)
+    for attribute in family.main.attributes:
+        if attribute.nested is not None:
+            nested = family.set(attribute.nested)
+            if any(inner.kind == "nest" for inner in nested.attributes):
+                raise SpecError(f"{nested.name}: nests are one level deep")
     for operation in family.operations:
         lists = (operation.do_request, operation.do_reply, operation.dump_request)
         lists = (*lists, operation.dump_reply, operation.event_attributes)
@@ -484,10 +483,15 @@ def _check(family: Family) -> None:
             family.set(operation.attribute_set)[name]
         if operation.mcgrp and operation.mcgrp not in {name for name, _, _ in family.groups}:
             raise SpecError(f"{operation.name}: no multicast group {operation.mcgrp}")
-    names = {operation.name for operation in family.operations}
-    for operation_name, needed in family.rules.mandatory.items():
-        if operation_name not in names:
-            raise SpecError(f"rules.yaml names the unknown command {operation_name}")
+
+
+def _check_rules(family: Family) -> None:
+    """What rules.yaml names is there, and it names what it must."""
+    commands = {operation.name for operation in family.commands}
+    if commands != set(family.rules.mandatory):
+        different = commands ^ set(family.rules.mandatory)
+        raise SpecError(f"mandatory attributes in rules.yaml: {sorted(different)} differ")
+    for needed in family.rules.mandatory.values():
         for nest, name in needed:
             (family.set(family.main[nest].nested or "") if nest else family.main)[name]
     for set_name, attributes in family.rules.write_only.items():
@@ -527,4 +531,5 @@ def load(specification: Path, rules: Path | None = None) -> Family:
     family = _Reader(yaml.safe_load(specification.read_text())).family(extra)
     if family.sets:
         _check(family)
+        _check_rules(family)
     return family

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Python backend: the ABI as enums, struct and attribute set dataclasses, and tables for the codec."""
+"""Python backend: enums, struct and attribute set dataclasses, and tables for the codec."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 WIDTH = 96
 
 
+def _wrap(text: str, indent: str) -> list[str]:
+    return wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
 def _docstring(text: str, indent: str = "    ") -> Iterator[str]:
     text = text or "See the specification."
     one = f'{indent}"""{text}"""'
@@ -36,7 +42,7 @@ def _docstring(text: str, indent: str = "    ") -> Iterator[str]:
     yield f'{indent}"""{first}'
     yield ""
     for paragraph in rest:
-        yield from wrap(paragraph, WIDTH, initial_indent=indent, subsequent_indent=indent)
+        yield from _wrap(paragraph, indent)
     yield f'{indent}"""'
 
 
@@ -51,7 +57,7 @@ def _summary(text: str) -> list[str]:
 
 def _comment(text: str, indent: str) -> Iterator[str]:
     if text:
-        yield from wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        yield from _wrap(text, f"{indent}# ")
 
 
 def _constants(family: Family) -> Iterator[str]:
@@ -137,44 +143,39 @@ def _annotation(attribute: Attribute) -> str:
     return f"tuple[{base}, ...]" if attribute.multi else f"{base} | None"
 
 
+def _kind(attribute: Attribute) -> tuple[str, str]:
+    """How the codec reads an attribute, and what it needs for that."""
+    if attribute.kind in SCALAR_SIZES:
+        signed = ", signed=True" if attribute.kind.startswith("s") else ""
+        return "INT", f", size={SCALAR_SIZES[attribute.kind]}{signed}"
+    if attribute.sub_kind == "u32":
+        return "U32_LIST", ""
+    if attribute.nested:
+        return "NEST", f", nest={class_name(attribute.nested)}Attributes"
+    if attribute.struct:
+        return "STRUCT", f", struct={class_name(attribute.struct.name)}"
+    return ("STRING" if attribute.kind == "string" else "BYTES"), ""
+
+
 def _row(family: Family, attribute_set: AttributeSet, attribute: Attribute) -> str:
     checks = attribute.checks
-    kind = "INT"
-    parts: list[str] = []
-    if attribute.kind in SCALAR_SIZES:
-        parts.append(f"size={SCALAR_SIZES[attribute.kind]}")
-        if attribute.kind.startswith("s"):
-            parts.append("signed=True")
-    elif attribute.sub_kind == "u32":
-        kind = "U32_LIST"
-    elif attribute.nested:
-        kind = "NEST"
-        parts.append(f"nest={class_name(attribute.nested)}Attributes")
-    elif attribute.struct:
-        kind = "STRUCT"
-        parts.append(f"struct={class_name(attribute.struct.name)}")
-    else:
-        kind = "STRING" if attribute.kind == "string" else "BYTES"
-    if attribute.enum:
-        parts.append(f"enum={class_name(attribute.enum.name)}")
-    if attribute.multi:
-        parts.append("multi=True")
-    if attribute.name in family.rules.write_only.get(attribute_set.name, ()):
-        parts.append("write_only=True")
-    if checks.minimum is not None:
-        parts.append(f"minimum={checks.minimum}")
-    if checks.maximum is not None:
-        parts.append(f"maximum={checks.maximum}")
     mask = family.masks.get(f"{attribute_set.name}.{attribute.name}")
-    if mask is not None:
-        parts.append(f"mask={mask:#x}")
-    if checks.min_len is not None:
-        parts.append(f"min_len={checks.min_len}")
-    if checks.max_len is not None:
-        parts.append(f"max_len={checks.max_len}")
-    rest = "".join(f", {part}" for part in parts)
-    name = python_name(attribute.name)
-    return f'        Attribute("{name}", {attribute.value}, Kind.{kind}{rest}),'
+    secret = attribute.name in family.rules.write_only.get(attribute_set.name, ())
+    given = {
+        "enum": class_name(attribute.enum.name) if attribute.enum else None,
+        "multi": attribute.multi or None,
+        "write_only": secret or None,
+        "minimum": checks.minimum,
+        "maximum": checks.maximum,
+        "mask": None if mask is None else f"{mask:#x}",
+        "min_len": checks.min_len,
+        "max_len": checks.max_len,
+    }
+    kind, rest = _kind(attribute)
+    rest += "".join(f", {key}={value}" for key, value in given.items() if value is not None)
+    return (
+        f'        Attribute("{python_name(attribute.name)}", {attribute.value}, Kind.{kind}{rest}),'
+    )
 
 
 def _attribute_set(family: Family, attribute_set: AttributeSet) -> Iterator[str]:
