@@ -317,7 +317,7 @@ class _Reader:
         position = self.number(raw.get("value-start", 0))
         entries = []
         for item in raw["entries"]:
-            given = {"name": item} if isinstance(item, str) else item
+            given: dict[str, Any] = {"name": item} if isinstance(item, str) else item
             position = given.get("value", position)
             value = 1 << position if flags else position
             entries.append(Entry(given["name"], value, given.get("doc", "").strip()))
@@ -477,8 +477,13 @@ def _check(family: Family) -> None:
             if any(inner.kind == "nest" for inner in nested.attributes):
                 raise SpecError(f"{nested.name}: nests are one level deep")
     for operation in family.operations:
-        lists = (operation.do_request, operation.do_reply, operation.dump_request)
-        lists = (*lists, operation.dump_reply, operation.event_attributes)
+        lists = (
+            operation.do_request,
+            operation.do_reply,
+            operation.dump_request,
+            operation.dump_reply,
+            operation.event_attributes,
+        )
         for name in (name for names in lists for name in names or ()):
             family.set(operation.attribute_set)[name]
         if operation.mcgrp and operation.mcgrp not in {name for name, _, _ in family.groups}:
