@@ -42,7 +42,7 @@
 #define NQD_PEER_CIDS_MAX 8
 
 /* Most source prefixes that one peer may be allowed in one message. */
-#define NQD_ALLOWED_SOURCES_MAX 0x100
+#define NQD_ALLOWED_SOURCES_MAX 256
 
 /*
  * Datagrams that a session in HOLD keeps, and most drained datagrams that an activation
@@ -60,31 +60,52 @@
  * Most bytes of frames in one SEND_FRAMES, or of payload in one SEND_DATAGRAM; fits the
  * smallest datagram.
  */
-#define NQD_FRAMES_MAX_LEN 0x480
+#define NQD_FRAMES_MAX_LEN 1152
 
 /* Longest UDP payload (RFC 9000 section 18.2). */
-#define NQD_DATAGRAM_MAX_LEN 0xfff7
+#define NQD_DATAGRAM_MAX_LEN 65527
 
 /* Longest reason phrase of a CONNECTION_CLOSE frame that is sent or reported. */
-#define NQD_REASON_MAX_LEN 0x100
+#define NQD_REASON_MAX_LEN 256
+
+/* Largest packet number (RFC 9000 section 12.3). */
+#define NQD_PN_MAX 0x3fffffffffffffffULL
+
+/* Stands for no packet number. */
+#define NQD_PN_NONE 0xffffffffffffffffULL
+
+/* 2^28 packets a key, for packets up to 2^11 bytes (RFC 9001 section B.1.1). */
+#define NQD_GCM_CONFIDENTIALITY_LIMIT 0x10000000
+
+/* 2^52 failed authentications a connection (RFC 9001 section 6.6). */
+#define NQD_GCM_INTEGRITY_LIMIT 0x10000000000000ULL
+
+/* More than there are packet numbers (RFC 9001 section 6.6). */
+#define NQD_CHACHA20_CONFIDENTIALITY_LIMIT 0x4000000000000000ULL
+
+/* 2^36 failed authentications a connection (RFC 9001 section 6.6). */
+#define NQD_CHACHA20_INTEGRITY_LIMIT 0x1000000000ULL
+
+/* Keepalive of a session that names none. */
+#define NQD_KEEPALIVE_DEFAULT_MS 15000
 
 /*
  * Longest drained datagram that an activation carries; it must fit the 16-bit length of a
  * netlink nest.
  */
-#define NQD_HELD_DATAGRAM_MAX_LEN 0xfde8
+#define NQD_HELD_DATAGRAM_MAX_LEN 65000
 
 /* Smallest limit of a QUIC v1 path (RFC 9000 section 14). */
-#define NQD_UDP_PAYLOAD_MIN 0x4b0
+#define NQD_UDP_PAYLOAD_MIN 1200
 
 /* Smallest inner MTU; inner IPv6 needs 1280 (RFC 8200 section 5). */
-#define NQD_MTU_MIN 0x240
+#define NQD_MTU_MIN 576
 
 /* RFC 9000 section 18.2. */
 #define NQD_ACK_DELAY_EXPONENT_MAX 20
 
 /* RFC 9000 section 18.2 allows less than 2^14 milliseconds. */
-#define NQD_MAX_ACK_DELAY_MAX_MS 0x3fff
+#define NQD_MAX_ACK_DELAY_MAX_MS 16383
 
 /**
  * enum nqd_cipher_suite - TLS 1.3 cipher suites, by their TLS code points (RFC 8446 section

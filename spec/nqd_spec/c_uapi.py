@@ -45,7 +45,7 @@ def _enum(enum: Enum) -> Iterator[str]:
     yield from kernel_doc(f"enum {c_ident(enum.c_enum)}", enum.doc, zip(names, docs, strict=True))
     yield f"enum {c_ident(enum.c_enum)} {{"
     for name, entry in zip(names, enum.entries, strict=True):
-        value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _value(entry.value)
+        value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _code(entry.value)
         yield f"\t{name} = {value},"
     if enum.render_max:
         last = names[-1]
@@ -56,6 +56,11 @@ def _enum(enum: Enum) -> Iterator[str]:
 
 
 def _value(value: int) -> str:
+    suffix = "ULL" if value > 0x7FFFFFFF else ""
+    return f"{value:#x}{suffix}" if value > 0xFFFF or suffix else str(value)
+
+
+def _code(value: int) -> str:
     return hex(value) if value > 0xFF else str(value)
 
 

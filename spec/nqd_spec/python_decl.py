@@ -67,7 +67,8 @@ def _constants(family: Family) -> Iterator[str]:
         yield f'{c_name("group-", name)}: Final = "{name}"'
     for const in family.consts:
         yield from _comment(const.doc, "")
-        yield f"{c_name(const.name)}: Final = {const.value}"
+        value = hex(const.value) if const.value > 0xFFFF else const.value
+        yield f"{c_name(const.name)}: Final = {value}"
 
 
 def _enum(enum: Enum) -> Iterator[str]:

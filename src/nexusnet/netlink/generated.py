@@ -52,6 +52,20 @@ FRAMES_MAX_LEN: Final = 1152
 DATAGRAM_MAX_LEN: Final = 65527
 # Longest reason phrase of a CONNECTION_CLOSE frame that is sent or reported.
 REASON_MAX_LEN: Final = 256
+# Largest packet number (RFC 9000 section 12.3).
+PN_MAX: Final = 0x3FFFFFFFFFFFFFFF
+# Stands for no packet number.
+PN_NONE: Final = 0xFFFFFFFFFFFFFFFF
+# 2^28 packets a key, for packets up to 2^11 bytes (RFC 9001 section B.1.1).
+GCM_CONFIDENTIALITY_LIMIT: Final = 0x10000000
+# 2^52 failed authentications a connection (RFC 9001 section 6.6).
+GCM_INTEGRITY_LIMIT: Final = 0x10000000000000
+# More than there are packet numbers (RFC 9001 section 6.6).
+CHACHA20_CONFIDENTIALITY_LIMIT: Final = 0x4000000000000000
+# 2^36 failed authentications a connection (RFC 9001 section 6.6).
+CHACHA20_INTEGRITY_LIMIT: Final = 0x1000000000
+# Keepalive of a session that names none.
+KEEPALIVE_DEFAULT_MS: Final = 15000
 # Longest drained datagram that an activation carries; it must fit the 16-bit length of a
 # netlink nest.
 HELD_DATAGRAM_MAX_LEN: Final = 65000
