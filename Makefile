@@ -28,9 +28,11 @@ vectors: setup ## write the golden vectors (JSON and C) that the reference model
 	$(PY) -m vectors.generate
 
 generate: vectors ## write everything that is generated and committed
+	PYTHONPATH=spec $(PY) -m nqd_spec
 
 check-generated: setup ## fail where a generated file is not what its generator makes
 	$(PY) -m vectors.generate --check
+	PYTHONPATH=spec $(PY) -m nqd_spec --check
 
 bench: setup ## speed of the reference model; --json for machines: python -m bench.quic_model --json
 	$(PY) -m bench.quic_model

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nqd_spec import c_policy, c_uapi, python_decl
+from nqd_spec import c_policy, c_uapi, markdown, python_decl
 from nqd_spec.model import Family, load
 
 SPEC = Path(__file__).resolve().parent.parent
@@ -39,6 +39,7 @@ def render(family: Family) -> dict[str, str]:
         "kernel/uapi/nexus_quic_dco_layout.h": c_uapi.layout_header(family, BANNER),
         "kernel/netlink_gen.h": c_policy.header(family, BANNER),
         "kernel/netlink_gen.c": c_policy.source(family, BANNER, RUNTIME.read_text()),
+        "docs/abi.md": markdown.document(family, BANNER),
         "src/nexusnet/netlink/generated.py": _formatted(python_decl.declarations(family, BANNER)),
     }
 

@@ -2,8 +2,8 @@
 """The install contract: what a handshake hands to a data plane, in the kernel or in user space.
 
 A connection is installed in two steps: :class:`Session` (in HOLD: its short headers are queued,
-nothing is sent), then :class:`Activation` (keys, transport state, drained datagrams). All values are
-validated when they are made; :class:`SessionError` names what is wrong. Key material is
+nothing is sent), then :class:`Activation` (keys, transport state, drained datagrams). All values
+are validated when they are made; :class:`SessionError` names what is wrong. Key material is
 :class:`~nexusnet.secret.SecretBytes`.
 """
 
