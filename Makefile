@@ -36,9 +36,11 @@ vectors: setup ## write the golden vectors (JSON and C) that the reference model
 	$(PY) -m vectors.generate
 
 generate: vectors ## write everything that is generated and committed
+	PYTHONPATH=spec $(PY) -m nqd_spec
 
 check-generated: setup ## fail where a generated file is not what its generator makes
 	$(PY) -m vectors.generate --check
+	PYTHONPATH=spec $(PY) -m nqd_spec --check
 
 bench: setup ## benchmarks; for machines: make bench BENCH=--json
 	@$(PY) -m bench $(BENCH)

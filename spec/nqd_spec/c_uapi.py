@@ -42,12 +42,10 @@ def kernel_doc(kind: str, doc: str, items: Iterable[tuple[str, str]]) -> Iterato
 def _enum(enum: Enum) -> Iterator[str]:
     names = [c_name(enum.prefix, entry.name) for entry in enum.entries]
     docs = [entry.doc for entry in enum.entries]
-    yield from kernel_doc(
-        f"enum {c_ident(enum.c_enum)}", enum.doc, zip(names, docs, strict=True)
-    )
+    yield from kernel_doc(f"enum {c_ident(enum.c_enum)}", enum.doc, zip(names, docs, strict=True))
     yield f"enum {c_ident(enum.c_enum)} {{"
     for name, entry in zip(names, enum.entries, strict=True):
-        value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _value(entry.value)
+        value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _code(entry.value)
         yield f"\t{name} = {value},"
     if enum.render_max:
         last = names[-1]
@@ -58,6 +56,11 @@ def _enum(enum: Enum) -> Iterator[str]:
 
 
 def _value(value: int) -> str:
+    suffix = "ULL" if value > 0x7FFFFFFF else ""
+    return f"{value:#x}{suffix}" if value > 0xFFFF or suffix else str(value)
+
+
+def _code(value: int) -> str:
     return hex(value) if value > 0xFF else str(value)
 
 
@@ -151,8 +154,8 @@ def layout_header(family: Family, banner: list[str]) -> str:
     """Text of the header whose inclusion fails to compile where a layout differs."""
     lines = [f"/* SPDX-License-Identifier: {LICENCE} */"]
     lines += ["/*", *(f" * {line}" for line in banner), " *"]
-    lines += [" * Include it once, in kernel or user space: it fails to compile where a layout differs"]
-    lines += [" * from the specification.", " */"]
+    lines += [" * Include it once, in kernel or user space: it fails to compile where a layout"]
+    lines += [" * differs from the specification.", " */"]
     lines += ["#ifndef _NEXUS_QUIC_DCO_LAYOUT_H", "#define _NEXUS_QUIC_DCO_LAYOUT_H", ""]
     lines += ['#include "nexus_quic_dco.h"', ""]
     lines += ["#ifdef __cplusplus", "#define NQD_PIN(what) static_assert(what, #what)", "#else"]
