@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 INTRODUCTION = """\
 How user space controls `nexus_quic_dco.ko`. The same install contract drives the user-space data
-plane (`src/nexusnet/session.py`). Generic netlink, family `{family}`, version {version}, ABI version
-{abi}; header `kernel/uapi/nexus_quic_dco.h`. Byte order is the host's unless a member says
+plane (`src/nexusnet/session.py`). Generic netlink, family `{family}`, version {version}, ABI
+version {abi}; header `kernel/uapi/nexus_quic_dco.h`. Byte order is the host's unless a member says
 big-endian.
 
 `kernel/netlink_gen.c` holds the policies and `nqd_nl_check()`, which every handler calls first;

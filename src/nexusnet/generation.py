@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The rule of generation numbers, the same for both data planes.
 
-They belong to the caller and rise strictly for each object, so that a request that was overtaken by a
+They belong to the caller and rise strictly for each object, so that a request overtaken by a
 newer one does no harm.
 """
 

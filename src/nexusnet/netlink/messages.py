@@ -124,7 +124,7 @@ class Message:
 
 
 def _code(number: int) -> Command | Event:
-    if number in REPLY:
+    if any(command == number and names for command, names in REPLY.items()):
         return Command(number)
     if number in EVENT:
         return Event(number)
