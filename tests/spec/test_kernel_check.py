@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The kernel's generated policies and checks, compiled for user space, fed by the Python encoder."""
+"""The kernel's generated policies and checks, in user space, fed by the Python encoder."""
 
 from __future__ import annotations
 
@@ -158,14 +158,14 @@ def test_c_check_version(kernel: Kernel) -> None:
         request = bytes(complete(command).encode())
         version = attribute_bytes(place("", "abi_version"), (1).to_bytes(4, sys.byteorder))
         other = attribute_bytes(place("", "abi_version"), (2).to_bytes(4, sys.byteorder))
-        assert request.count(version) == 1
-        code, extack = kernel.check(request.replace(version, other))
+        assert request[4:12] == version
+        code, extack = kernel.check(request[:4] + other + request[12:])
         if command is nl.Command.GET_CAPS:
             assert code == 0
         else:
             assert code == -errno.EPROTONOSUPPORT
             assert extack.attribute
-        code, extack = kernel.check(request.replace(version, b""))
+        code, extack = kernel.check(request[:4] + request[12:])
         assert (code, extack.miss_type) == (-errno.EINVAL, place("", "abi_version"))
 
 
