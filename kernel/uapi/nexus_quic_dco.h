@@ -1003,7 +1003,40 @@ enum nqd_attr_debug {
 	NQD_A_DEBUG_MAX = __NQD_A_DEBUG_MAX - 1
 };
 
-/* Commands. */
+/**
+ * enum nqd_cmd - Commands.
+ * @NQD_CMD_GET_CAPS: Capabilities of this kernel; answered whatever abi-version the
+ *	request names.
+ * @NQD_CMD_CREATE_DEVICE: Create a virtual device; the caller becomes its owner.
+ * @NQD_CMD_UPDATE_DEVICE: Change epoch, MTU, flags, mark, DSCP or ECN policy of a device.
+ * @NQD_CMD_DELETE_DEVICE: Delete a device with its sessions (closed silently) and routes.
+ * @NQD_CMD_GET_DEVICE: Show a device, or all of the namespace.
+ * @NQD_CMD_ADOPT_DEVICE: Become the owner of a device that has none (any more);
+ *	unacknowledged events are sent again.
+ * @NQD_CMD_ADD_SESSION: Install a session in HOLD: its short headers are queued, nothing
+ *	is sent.
+ * @NQD_CMD_ACTIVATE_SESSION: Give a session in HOLD its keys, its transport state and the
+ *	datagrams that were drained, and let it run.
+ * @NQD_CMD_UPDATE_SESSION: Change a session; only what is given changes, lists are
+ *	replaced as a whole.
+ * @NQD_CMD_DELETE_SESSION: End a session; nothing is decrypted once it has returned.
+ * @NQD_CMD_GET_SESSION: Show a session, or all of a device or of the namespace; never its
+ *	secrets.
+ * @NQD_CMD_SET_KEYS: Install the keys of the generation after the current one (v1);
+ *	-EINVAL where secrets were installed. Write-only.
+ * @NQD_CMD_KEY_UPDATE: Change the key phase now (RFC 9001 section 6.1).
+ * @NQD_CMD_ADD_ROUTE: Add a route; NLM_F_REPLACE lets it take the place of one of the same
+ *	prefix.
+ * @NQD_CMD_DELETE_ROUTE: Delete a route.
+ * @NQD_CMD_GET_ROUTE: Show a route, or all of a device or of the namespace.
+ * @NQD_CMD_SEND_FRAMES: Send encoded frames in a packet; sent again after a loss until
+ *	acknowledged, unless flagged once.
+ * @NQD_CMD_SEND_DATAGRAM: Send a DATAGRAM frame with a context ID other than 0.
+ * @NQD_CMD_EVENT_ACK: Release the events of a session up to event.id from its queue.
+ * @NQD_CMD_GET_STATS: Counters of a session, of a device, or of all sessions of a device.
+ * @NQD_CMD_FLUSH_STATS: Set the counters of a session or of a device to zero.
+ * @NQD_CMD_SET_DEBUG: Choose what a device logs.
+ */
 enum nqd_cmd {
 	NQD_CMD_GET_CAPS = 1,
 	NQD_CMD_CREATE_DEVICE = 2,
@@ -1029,7 +1062,33 @@ enum nqd_cmd {
 	NQD_CMD_SET_DEBUG = 22,
 };
 
-/* Events; they share the number space of the commands. */
+/**
+ * enum nqd_event - Events; they share the number space of the commands.
+ * @NQD_EVENT_SESSION_UP: A session became active.
+ * @NQD_EVENT_SESSION_DOWN: A session is no longer in HOLD or ACTIVE; session.state says
+ *	what it is now.
+ * @NQD_EVENT_KEY_UPDATE_NEEDED: Half of a key limit is used, or the next keys are missing.
+ * @NQD_EVENT_KEY_UPDATE_DONE: The key phase changed.
+ * @NQD_EVENT_PATH_MTU_CHANGED: The datagram size of the path changed.
+ * @NQD_EVENT_ROUTE_EPOCH_MISMATCH: Packets were dropped because the epochs of session and
+ *	network differ; rate limited.
+ * @NQD_EVENT_REPLAY_OR_DUPLICATE_DROP: Packets were dropped as replayed or duplicate; rate
+ *	limited, with the counts since the last one.
+ * @NQD_EVENT_CONGESTION_STATE: The congestion controller entered another phase; rate
+ *	limited.
+ * @NQD_EVENT_FATAL_ERROR: A device or session cannot go on.
+ * @NQD_EVENT_PEER_TUPLE_CHANGED: An authenticated packet came from another endpoint; with
+ *	migration off it was dropped. Rate limited.
+ * @NQD_EVENT_DEVICE_DOWN: A device was deleted or is going away with its namespace.
+ * @NQD_EVENT_FRAMES_RECEIVED: CRYPTO, NEW_TOKEN, NEW_CONNECTION_ID, RETIRE_CONNECTION_ID
+ *	or STREAM frames for the owner; unicast, to be acknowledged by EVENT_ACK.
+ * @NQD_EVENT_DATAGRAM_RECEIVED: A DATAGRAM payload of a context other than 0; unicast, to
+ *	be acknowledged by EVENT_ACK.
+ * @NQD_EVENT_FRAMES_ACKED: The peer acknowledged the packet that carried frames of the
+ *	owner; unicast, to be acknowledged by EVENT_ACK.
+ * @NQD_EVENT_FRAMES_LOST: A packet that carried frames of the owner was declared lost;
+ *	unicast, to be acknowledged by EVENT_ACK.
+ */
 enum nqd_event {
 	NQD_EVENT_SESSION_UP = 64,
 	NQD_EVENT_SESSION_DOWN = 65,

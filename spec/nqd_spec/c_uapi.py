@@ -110,9 +110,11 @@ def _attributes(attribute_set: AttributeSet) -> Iterator[str]:
 
 
 def _operations(name: str, prefix: str, operations: Iterable[Operation], doc: str) -> Iterator[str]:
-    yield from comment(doc)
+    listed = tuple(operations)
+    items = ((c_name(prefix, operation.name), operation.doc) for operation in listed)
+    yield from kernel_doc(f"enum {c_ident(name)}", doc, items)
     yield f"enum {c_ident(name)} {{"
-    yield from (f"\t{c_name(prefix, op.name)} = {op.value}," for op in operations)
+    yield from (f"\t{c_name(prefix, operation.name)} = {operation.value}," for operation in listed)
     yield "};"
     yield ""
 
@@ -161,16 +163,24 @@ def layout_header(family: Family, banner: list[str]) -> str:
     lines += ["#ifdef __cplusplus", "#define NQD_PIN(what) static_assert(what, #what)", "#else"]
     lines += ["#define NQD_PIN(what) _Static_assert(what, #what)", "#endif"]
     lines += ["#define NQD_PIN_SIZE(type, size) NQD_PIN(sizeof(struct type) == (size))"]
-    lines += ["#define NQD_PIN_MEMBER(type, member, offset, size) \\"]
-    lines += ["\tNQD_PIN(__builtin_offsetof(struct type, member) == (offset)); \\"]
+    lines += ["#define NQD_PIN_OFFSET(type, member, offset) \\"]
+    lines += ["\tNQD_PIN(__builtin_offsetof(struct type, member) == (offset))"]
+    lines += ["#define NQD_PIN_MEMBER(type, member, size) \\"]
     lines += ["\tNQD_PIN(sizeof(((struct type *)0)->member) == (size))", ""]
     for struct in family.structs:
         name = c_ident(struct.name)
         lines += [f"NQD_PIN_SIZE({name}, {struct.size});"]
         for member in struct.members:
-            place = f"{c_ident(member.name)}, {member.offset}, {member.size}"
-            lines += [f"NQD_PIN_MEMBER({name}, {place});"]
+            place = f"{name}, {c_ident(member.name)}"
+            lines += [f"NQD_PIN_OFFSET({place}, {member.offset});"]
+            lines += [f"NQD_PIN_MEMBER({place}, {member.size});"]
         lines += [""]
-    lines += ["#undef NQD_PIN_MEMBER", "#undef NQD_PIN_SIZE", "#undef NQD_PIN", ""]
+    lines += [
+        "#undef NQD_PIN_MEMBER",
+        "#undef NQD_PIN_OFFSET",
+        "#undef NQD_PIN_SIZE",
+        "#undef NQD_PIN",
+        "",
+    ]
     lines += ["#endif /* _NEXUS_QUIC_DCO_LAYOUT_H */", ""]
     return "\n".join(lines)

@@ -373,8 +373,8 @@ class Command(OpenEnum):
     DELETE_DEVICE = 4
     # Show a device, or all of the namespace.
     GET_DEVICE = 5
-    # Become the owner of a persistent device whose owner is gone; unacknowledged events are
-    # sent again.
+    # Become the owner of a device that has none (any more); unacknowledged events are sent
+    # again.
     ADOPT_DEVICE = 6
     # Install a session in HOLD: its short headers are queued, nothing is sent.
     ADD_SESSION = 7
@@ -387,7 +387,8 @@ class Command(OpenEnum):
     DELETE_SESSION = 10
     # Show a session, or all of a device or of the namespace; never its secrets.
     GET_SESSION = 11
-    # Install the keys after the current ones (v1), or lay down newer secrets (v2). Write-only.
+    # Install the keys of the generation after the current one (v1); -EINVAL where secrets were
+    # installed. Write-only.
     SET_KEYS = 12
     # Change the key phase now (RFC 9001 section 6.1).
     KEY_UPDATE = 13
@@ -417,7 +418,7 @@ class Event(OpenEnum):
 
     # A session became active.
     SESSION_UP = 64
-    # A session closes, drains or is gone.
+    # A session is no longer in HOLD or ACTIVE; session.state says what it is now.
     SESSION_DOWN = 65
     # Half of a key limit is used, or the next keys are missing.
     KEY_UPDATE_NEEDED = 66
