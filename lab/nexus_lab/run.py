@@ -13,7 +13,7 @@ from pathlib import Path
 from nexus_lab.errors import LabError
 from nexus_lab.machine import DATA, Guest, Job, Machine, Streams
 from nexus_lab.runtime import run_folder
-from nexus_lab.verdict import Fault, KunitTotals, Problem, kunit_totals, problems_in
+from nexus_lab.verdict import Fault, KunitTotals, Problem, kunit_totals, leaks_in, problems_in
 
 BOOT_LIMIT = 300.0  # seconds from power-on to the command, on the busiest of machines
 # The exit status of the whole when it is not the command's (the first as timeout(1) has it).
@@ -193,9 +193,8 @@ def _judge(share: Path, watch: _Watch, log: str) -> list[Problem]:
             seen.add(problem.summary)
             found.append(problem)
     found += [Problem(Fault.LEFT_BEHIND, line) for line in _lines(share / "problems")]
-    if leaks := (share / "kmemleak").read_text() if (share / "kmemleak").exists() else "":
-        count = leaks.count("unreferenced object")
-        found.append(Problem(Fault.LEAK, f"kmemleak: {count} leaked objects", leaks[:6000]))
+    if (share / "kmemleak").exists():
+        found += leaks_in((share / "kmemleak").read_text())
     timed_out = any(problem.fault is Fault.TIMEOUT for problem in found)
     if not (share / "done").exists() and not timed_out:
         what = "after the command" if _status(share) is not None else "before the command ended"
