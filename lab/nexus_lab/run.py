@@ -75,10 +75,10 @@ class _Collector:
                     self.sink(chunk)
 
 
-def _write_share(share: Path, machine: Machine, job: Job) -> None:
+def _write_share(share: Path, name: str, machine: Machine, job: Job) -> None:
     """Lay out what the guest's first process reads (lab/guest/main)."""
-    for name in ("root", "main", "epilogue"):
-        (share / name).write_bytes((DATA / "guest" / name).read_bytes())
+    for script in ("root", "main", "epilogue"):
+        (share / script).write_bytes((DATA / "guest" / script).read_bytes())
     argv = job.argv
     if "=" in argv[0]:  # env(1) would take it for an assignment
         argv = ("sh", "-c", 'exec "$@"', "sh", *argv)
@@ -87,8 +87,8 @@ def _write_share(share: Path, machine: Machine, job: Job) -> None:
     )
     (share / "environ").write_bytes(
         b"".join(
-            f"{name}={value}".encode(errors="surrogateescape") + b"\0"
-            for name, value in job.environ.items()
+            f"{variable}={value}".encode(errors="surrogateescape") + b"\0"
+            for variable, value in job.environ.items()
         )
     )
     (share / "cwd").write_text(str(job.cwd))
@@ -99,7 +99,7 @@ def _write_share(share: Path, machine: Machine, job: Job) -> None:
         raise LabError("a folder's path has a line break in it")
     (share / "folders").write_text("".join(f"{folder}\n" for folder in folders))
     (share / "settings").write_text(
-        f"KIND={'shell' if job.interactive else 'run'}\n"
+        f"KERNEL={name}\nKIND={'shell' if job.interactive else 'run'}\n"
         f"PATIENCE={machine.patience}\nLEAK_CHECK={int(job.leak_check)}\n"
     )
     if job.stdin is not None:
@@ -224,7 +224,7 @@ def run_job(
     with run_folder() as folder:
         share = folder / "share"
         share.mkdir()
-        _write_share(share, machine, job)
+        _write_share(share, name, machine, job)
         pairs = [socket.socketpair() for _ in range(3)]
         collectors = [_Collector(None), _Collector(out), _Collector(err)]
         with contextlib.ExitStack() as stack:
