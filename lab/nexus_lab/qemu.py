@@ -32,6 +32,8 @@ def _virtiofsd(listener: int) -> list[str]:
         shared = [word for option in options for word in ("-o", option)]
     else:
         shared = ["--shared-dir=/", "--cache=always", "--sandbox=chroot"]
+        # An overlay takes no lower folder that is a mount point of its own.
+        shared += ["--no-announce-submounts"]
     return [program, f"--fd={listener}", *shared]
 
 
