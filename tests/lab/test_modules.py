@@ -83,6 +83,29 @@ def test_a_fault_fails_a_run_whose_command_succeeded(
 
 
 @pytest.mark.lab
+def test_a_device_that_is_never_released_fails_the_run(lab: Lab, module: Modules) -> None:
+    built = module("uml-debug", "selftest")
+    script = f"ip netns add x; ip netns exec x insmod {built} fault=device; ip netns del x; sleep 4"
+    result = lab.run("uml-debug", ["sh", "-c", script], leak_check=False)
+    assert result.status == 0, result.stderr.decode()
+    (first, *_) = result.problems
+    assert first.fault is Fault.REFERENCE
+    assert "unregister_netdevice: waiting for lo" in first.summary
+
+
+@pytest.mark.lab_matrix
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if name != "uml-debug"])
+@pytest.mark.parametrize(("fault", "expected"), [("warning", 0), ("oops", None)])
+def test_faults_that_any_kernel_notices(
+    kernel: str, fault: str, expected: int | None, lab: Lab, module: Modules
+) -> None:
+    result = lab.run(kernel, ["insmod", str(module(kernel, "selftest")), f"fault={fault}"])
+    assert result.status == expected, result.stderr.decode()
+    assert result.exit_status == 99
+    assert any("lab_" in problem.excerpt for problem in result.problems)
+
+
+@pytest.mark.lab
 def test_an_oops_ends_the_run_with_its_report(lab: Lab, module: Modules) -> None:
     result = load_faulty(lab, module, "oops")
     assert result.status is None
