@@ -21,6 +21,8 @@ STATUS_TIMEOUT = 124
 STATUS_LAB = 125
 STATUS_KERNEL = 99
 
+LAST_WORDS = 15  # lines of the log that are shown when a kernel stops without saying why
+
 Sink = Callable[[bytes], None]
 
 
@@ -71,8 +73,11 @@ class _Collector:
         with contextlib.suppress(OSError):
             while chunk := end.recv(65536):
                 self.data += chunk
-                if self.sink:
-                    self.sink(chunk)
+                try:
+                    if self.sink:
+                        self.sink(chunk)
+                except BrokenPipeError:
+                    self.sink = None  # nobody reads any more; the guest must not wait for that
 
 
 def _write_share(share: Path, name: str, machine: Machine, job: Job) -> None:
@@ -184,7 +189,7 @@ def _status(share: Path) -> int | None:
         return None
 
 
-def _judge(share: Path, watch: _Watch, log: str) -> list[Problem]:
+def _judge(share: Path, watch: _Watch, log: str, complaints: str) -> list[Problem]:
     found = list(watch.problems)
     # The log holds a report twice where the console had it too.
     seen: set[str] = set()
@@ -198,7 +203,9 @@ def _judge(share: Path, watch: _Watch, log: str) -> list[Problem]:
     timed_out = any(problem.fault is Fault.TIMEOUT for problem in found)
     if not (share / "done").exists() and not timed_out:
         what = "after the command" if _status(share) is not None else "before the command ended"
-        found.append(Problem(Fault.DIED, f"the kernel stopped {what}"))
+        words = [*log.splitlines(), *complaints.splitlines()][-LAST_WORDS:]
+        last = "" if found else "\n".join(words)
+        found.append(Problem(Fault.DIED, f"the kernel stopped {what}", last))
     return found
 
 
@@ -248,14 +255,15 @@ def run_job(
                 reader.join(5)
         console = _text(collectors[0].data)
         dmesg = "\n".join(_lines(share / "dmesg"))
-        log = "\n".join([dmesg, "--- console", console, _complaints(folder)])
+        complaints = _complaints(folder)
+        log = f"{dmesg}\n--- console\n{console}\n{complaints}"
         judged = f"{dmesg}\n{_text(collectors[0].data[: watch.asked_at])}"
         return Result(
             kernel=name,
             release=machine.release,
             argv=job.argv,
             status=_status(share),
-            problems=tuple(_judge(share, watch, judged)),
+            problems=tuple(_judge(share, watch, judged, complaints)),
             notes=tuple(_lines(share / "notes")),
             kunit=kunit_totals(dmesg or console),
             boot_seconds=watch.started and watch.started - powered_on,
