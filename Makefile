@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench lint format vectors generate check-generated clean lock
+.PHONY: help setup demo test test-kernels kernels bench bench-core lint format vectors generate check-generated clean lock fuzz sim
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -27,10 +27,18 @@ test-kernels: setup ## the kernel lab's tests on every kernel it knows (download
 	@.venv/bin/nexus-lab prepare
 	$(PYTEST) -m "lab or lab_matrix" tests/lab
 
-lint: setup ## ruff and mypy --strict
+bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
+	$(PY) -m bench.proto_core
+
+sim: setup ## simulated networks: a table, PNGs and JSON in out/sim, 1,000 random networks; ARGS="--list"
+	$(PY) -m nexus_sim $(or $(ARGS),--jobs 2)
+	$(if $(ARGS),,$(PY) -m nexus_sim --networks 1000 --jobs 2)
+
+lint: setup ## ruff, mypy --strict; checkpatch, kernel-doc and sparse where they are there
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	$(PY) -m tools.lint_c
 
 vectors: setup ## write the golden vectors (JSON and C) that the reference model makes
 	$(PY) -m vectors.generate
@@ -44,6 +52,9 @@ check-generated: setup ## fail where a generated file is not what its generator 
 
 bench: setup ## benchmarks; for machines: make bench BENCH=--json
 	@$(PY) -m bench $(BENCH)
+
+fuzz: setup ## fuzz the protocol core: SECONDS=60 or RUNS=10000000; prints the lines reached
+	$(PY) -m fuzz $(if $(RUNS),--runs $(RUNS),$(if $(SECONDS),--seconds $(SECONDS)))
 
 format: setup ## let ruff rewrite
 	.venv/bin/ruff check --fix .

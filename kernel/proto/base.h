@@ -16,14 +16,11 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/prefetch.h>
 #include <linux/string.h>
 #include <linux/time64.h>
 #include <linux/types.h>
-#if __has_include(<linux/unaligned.h>)
 #include <linux/unaligned.h>
-#else /* before Linux 6.12 */
-#include <asm/unaligned.h>
-#endif
 
 /* A time that never comes: an unarmed timer. */
 #define NQD_TIME_NEVER U64_MAX

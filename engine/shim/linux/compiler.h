@@ -16,7 +16,5 @@
 #define ____cacheline_aligned __attribute__((__aligned__(64)))
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
-#define prefetch(x) __builtin_prefetch(x)
-#define prefetchw(x) __builtin_prefetch(x, 1)
 
 #endif

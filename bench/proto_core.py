@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Benchmark of the protocol core alone: what its bookkeeping costs a packet, on one core.
+
+python -m bench.proto_core [--packets N] [--runs N] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BUILD: Final = ROOT / "build" / "bench"
+IN_FLIGHT: Final = (1, 1_000, 100_000)
+FLAGS: Final = (
+    "-std=gnu11", "-O2", "-fno-strict-aliasing", "-fno-common",
+    "-Iengine/shim", "-Ikernel", "-Ikernel/proto",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How the receiver acknowledges and what the path loses.
+
+    Attributes:
+        name: for the table.
+        ack_every: an ACK frame for each so many packets; 0: our own policy.
+        loss_every: each so-manieth packet is lost; 0: none.
+    """
+
+    name: str
+    ack_every: int
+    loss_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one case cost; ns and counts are per packet, medians over the runs.
+
+    Attributes:
+        case: name of the case.
+        in_flight: packets in flight.
+        together_ns: CPU time for sending, receiving and acknowledgements together.
+        together_min_ns: the same in the fastest run.
+        send_ns: permission, number, ring, pacer, delivery rate; None with one packet in flight,
+            where reading the clock would cost more than the work.
+        receive_ns: frame parsing, duplicate detection, ACK policy, building ACK frames.
+        ack_ns: parsing ACK frames, RTT, loss detection, congestion control.
+        ack_frames: ACK frames.
+        ack_ranges: ranges in them.
+    """
+
+    case: str
+    in_flight: int
+    together_ns: float
+    together_min_ns: float
+    send_ns: float | None
+    receive_ns: float | None
+    ack_ns: float | None
+    ack_frames: float
+    ack_ranges: float
+
+
+CASES: Final = (
+    Case("own ACK policy", 0, 0),
+    Case("ACK every 2", 2, 0),
+    Case("own policy, 1% loss", 0, 100),
+)
+
+
+def build() -> Path:
+    """Compile the benchmark and the core into one program, as the data plane is compiled."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    program = BUILD / "proto_core"
+    core = sorted(str(path) for path in (ROOT / "kernel" / "proto").glob("*.c"))
+    command = ["gcc", *FLAGS, "-o", str(program), "bench/proto_core.c", *core]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return program
+
+
+def run_once(program: Path, case: Case, in_flight: int, packets: int, *extra: str) -> list[float]:
+    """Run the program pinned to one CPU; return the numbers that it prints."""
+    arguments = (in_flight, case.ack_every, case.loss_every, packets)
+    cpu = max(os.sched_getaffinity(0))
+    done = subprocess.run(
+        ["taskset", "-c", str(cpu), str(program), *map(str, arguments), *extra],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [float(word) for word in done.stdout.split()]
+
+
+def measure(program: Path, case: Case, in_flight: int, packets: int, runs: int) -> Figures:
+    """Return the medians of some runs."""
+    totals = [run_once(program, case, in_flight, packets) for _ in range(runs)]
+    together, frames, ranges = (statistics.median(column) for column in zip(*totals, strict=True))
+    send: float | None = None
+    receive: float | None = None
+    ack: float | None = None
+    if in_flight > 1:
+        parts = [run_once(program, case, in_flight, packets, "split") for _ in range(runs)]
+        send, receive, ack = (statistics.median(column) for column in zip(*parts, strict=True))
+    return Figures(
+        case=case.name,
+        in_flight=in_flight,
+        together_ns=together,
+        together_min_ns=min(run[0] for run in totals),
+        send_ns=send,
+        receive_ns=receive,
+        ack_ns=ack,
+        ack_frames=frames,
+        ack_ranges=ranges,
+    )
+
+
+def show(figures: list[Figures]) -> None:
+    """Print a table."""
+
+    def cell(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f}"
+
+    header = ("case", "in flight", "together", "(min)", "send", "receive", "ack", "ACKs")
+    print("{:<22}{:>10}{:>10}{:>8}{:>8}{:>9}{:>8}{:>8}".format(*header))
+    for f in figures:
+        print(
+            f"{f.case:<22}{f.in_flight:>10,}{f.together_ns:>10.1f}{f.together_min_ns:>8.1f}"
+            f"{cell(f.send_ns):>8}{cell(f.receive_ns):>9}{cell(f.ack_ns):>8}{f.ack_frames:>8.3f}"
+        )
+    print("ns per packet; ACKs: frames per packet")
+
+
+def main() -> int:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--packets", type=int, default=5_000_000, help="packets in each run")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each case; medians are shown")
+    parser.add_argument("--json", type=Path, default=ROOT / "out" / "proto_core.json")
+    options = parser.parse_args()
+    if options.packets < 10 * max(IN_FLIGHT) or options.runs < 1:
+        parser.error(f"--packets must be {10 * max(IN_FLIGHT)} or more, --runs 1 or more")
+    program = build()
+    figures = []
+    for case in CASES:
+        for in_flight in IN_FLIGHT:
+            print(f"{case.name}, {in_flight:,} in flight ...", file=sys.stderr)
+            figures.append(measure(program, case, in_flight, options.packets, options.runs))
+    show(figures)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    report = {
+        "machine": platform.machine(),
+        "kernel": platform.release(),
+        "packets": options.packets,
+        "runs": options.runs,
+        "figures": [asdict(f) for f in figures],
+    }
+    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"written: {options.json}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

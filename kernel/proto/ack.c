@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
+/* When to acknowledge, and with what. */
+#include "ack.h"
+#include "frame.h"
+#include "math.h"
+
+/* RFC 9000 section 13.2.2: an ACK for every second packet, until there is more to go by. */
+#define NQD_ACK_THRESHOLD_MIN 2
+#define NQD_ACK_THRESHOLD_MAX 64
+/* While the peer is likely to be in slow start its window grows with every ACK. */
+#define NQD_ACK_YOUNG_PACKETS 100
+/* Later: 2^3 ACKs a round trip keep its loss detection and pacing going. */
+#define NQD_ACK_PER_ROUND_SHIFT 3
+/* A waiting ACK leaves after a quarter of a round trip, and no earlier than this. */
+#define NQD_ACK_DELAY_SHIFT 2
+#define NQD_ACK_DELAY_MIN ((u64)NSEC_PER_MSEC)
+/* Ranges in an ACK frame from which on it pays to have the older ones acknowledged. */
+#define NQD_ACK_PING_RANGES 4
+
+/**
+ * nqd_ack_init() - nothing to acknowledge
+ * @a: to initialise
+ * @max_ack_delay: transport parameter that this end sent, ns, below 2^14 ms
+ * @ack_delay_exponent: transport parameter that this end sent, 0 to 20
+ * @now: current time
+ *
+ * Return: 0, or -EINVAL for a parameter out of range.
+ */
+int nqd_ack_init(struct nqd_ack_policy *a, u64 max_ack_delay, u8 ack_delay_exponent, u64 now)
+{
+	if (max_ack_delay >= NQD_MAX_ACK_DELAY_LIMIT ||
+	    ack_delay_exponent > NQD_FRAME_ACK_DELAY_EXPONENT_MAX)
+		return -EINVAL;
+	memset(a, 0, sizeof(*a));
+	a->max_ack_delay = max_ack_delay;
+	a->ack_delay_exponent = ack_delay_exponent;
+	a->largest_eliciting = NQD_PN_NONE;
+	a->threshold = NQD_ACK_THRESHOLD_MIN;
+	a->deadline = NQD_TIME_NEVER;
+	a->round_start = now;
+	a->elicited = now;
+	return 0;
+}
+
+/**
+ * nqd_ack_import() - go on where another implementation of this connection stopped
+ * @a: policy, just initialised
+ * @r: packets received until then
+ * @pending: some of them have not been acknowledged yet
+ * @now: current time
+ */
+void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool pending, u64 now)
+{
+	a->largest_eliciting = r->largest;
+	if (!pending || r->largest == NQD_PN_NONE)
+		return;
+	a->unacked = 1;
+	a->immediate = true;
+	a->deadline = now;
+}
+
+/* Adapt the threshold to the number of packets in a round trip. */
+static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
+{
+	u64 elapsed = nqd_sub_sat(now, a->round_start);
+	u32 packets = a->round_packets;
+
+	a->round_packets++;
+	if (a->seen < NQD_ACK_YOUNG_PACKETS) {
+		a->seen++;
+		return;
+	}
+	if (elapsed < srtt)
+		return;
+	/* A round that took longer, because nothing came to end it, counts as what one held. */
+	while (packets && elapsed >> 1 >= srtt) {
+		packets >>= 1;
+		elapsed >>= 1;
+	}
+	a->threshold = clamp_t(u32, packets >> NQD_ACK_PER_ROUND_SHIFT, NQD_ACK_THRESHOLD_MIN,
+			       NQD_ACK_THRESHOLD_MAX);
+	a->round_start = now;
+	a->round_packets = 1;
+}
+
+/* How long an ACK may wait. */
+static u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
+{
+	u64 delay = max(srtt >> NQD_ACK_DELAY_SHIFT, NQD_ACK_DELAY_MIN);
+
+	/* RFC 9000 section 13.2.1: within max_ack_delay, always. */
+	return srtt ? min(delay, a->max_ack_delay) : a->max_ack_delay;
+}
+
+/**
+ * nqd_ack_on_packet() - a packet has been received
+ * @a: policy
+ * @r: packets received, this one already among them
+ * @now: when it arrived
+ * @pn: its number
+ * @ack_eliciting: it holds an ack-eliciting frame
+ * @ecn_ce: it was marked CE
+ * @srtt: smoothed RTT, ns; 0 where it is not known yet
+ */
+void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
+		       bool ack_eliciting, bool ecn_ce, u64 srtt)
+{
+	u64 after = a->largest_eliciting == NQD_PN_NONE ? 0 : a->largest_eliciting + 1;
+
+	/* RFC 9000 section 13.2.1: other packets are acknowledged along with these. */
+	if (!ack_eliciting)
+		return;
+
+	nqd_ack_adapt(a, now, srtt);
+	if (a->unacked == 0)
+		a->deadline = nqd_add_sat(now, nqd_ack_delay(a, srtt));
+	a->unacked++;
+
+	/*
+	 * RFC 9000 section 13.2.1: at once if the packet was overtaken by an ack-eliciting one, or
+	 * if there are missing packets between that and this; and if it was marked CE.
+	 */
+	if (pn < after) {
+		a->immediate = true;
+	} else {
+		if (pn > after && !nqd_received_all(r, after, pn - 1))
+			a->immediate = true;
+		a->largest_eliciting = pn;
+	}
+	if (ecn_ce)
+		a->immediate = true;
+}
+
+/**
+ * nqd_ack_pending() - is there something to acknowledge?
+ * @a: policy
+ *
+ * Return: true if the next packet should carry an ACK frame (RFC 9000 section 13.2.1).
+ */
+bool nqd_ack_pending(const struct nqd_ack_policy *a)
+{
+	return a->unacked > 0;
+}
+
+/**
+ * nqd_ack_due() - must an ACK frame be sent now, in a packet of its own if need be?
+ * @a: policy
+ * @now: current time
+ *
+ * Return: true if so.
+ */
+bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now)
+{
+	return a->unacked &&
+	       (a->immediate || a->unacked >= a->threshold || now >= a->deadline);
+}
+
+/**
+ * nqd_ack_deadline() - when does nqd_ack_due() become true by itself?
+ * @a: policy
+ *
+ * Return: a time, possibly past, or NQD_TIME_NEVER where nothing is to be acknowledged.
+ */
+u64 nqd_ack_deadline(const struct nqd_ack_policy *a)
+{
+	return a->deadline;
+}
+
+/**
+ * nqd_ack_build() - write an ACK frame
+ * @a: policy
+ * @r: packets received
+ * @now: current time
+ * @buf: where to
+ * @room: bytes there; where it does not suffice the oldest ranges are left out
+ * @largest_reported: Largest Acknowledged of the frame
+ *
+ * Call nqd_ack_sent() once the packet that carries it is certain to leave.
+ *
+ * Return: bytes written; 0 where nothing has been received; -ENOSPC where not even one range fits.
+ */
+int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
+		  size_t room, u64 *largest_reported)
+{
+	struct nqd_pn_range ranges[NQD_ACK_RANGES_MAX];
+	bool ecn = r->ecn.ect0 || r->ecn.ect1 || r->ecn.ce;
+	u32 count = nqd_received_ranges(r, ranges, ARRAY_SIZE(ranges));
+	u64 delay;
+	int len;
+
+	if (count == 0)
+		return 0;
+	/* RFC 9000 section 13.2.5: since the largest one arrived; in the unit of section 19.3. */
+	delay = nqd_ns_to_us(nqd_sub_sat(now, r->largest_time)) >> a->ack_delay_exponent;
+	len = nqd_frame_put_ack(buf, room, ranges, count, min(delay, NQD_PN_MAX),
+				ecn ? &r->ecn : NULL);
+	if (len < 0)
+		return len;
+	a->reported_ranges = count;
+	*largest_reported = r->largest;
+	return len;
+}
+
+/**
+ * nqd_ack_sent() - an ACK frame is on its way
+ * @a: policy
+ */
+void nqd_ack_sent(struct nqd_ack_policy *a)
+{
+	a->unacked = 0;
+	a->immediate = false;
+	a->deadline = NQD_TIME_NEVER;
+}
+
+/**
+ * nqd_ack_wants_ping() - RFC 9000 section 13.2.4: should the packet with the ACK elicit one itself?
+ * @a: policy
+ * @now: current time
+ * @srtt: smoothed RTT, ns
+ *
+ * An end that sends little but ACK frames learns of their arrival, and can leave out older ranges,
+ * only if it adds an ack-eliciting frame now and then.
+ *
+ * Return: true at most once a round trip; the caller then adds PING.
+ */
+bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt)
+{
+	if (a->reported_ranges < NQD_ACK_PING_RANGES || now < nqd_add_sat(a->elicited, srtt))
+		return false;
+	a->elicited = now;
+	return true;
+}

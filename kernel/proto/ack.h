@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * When to acknowledge, and with what (RFC 9000 section 13.2).
+ *
+ * A tunnel receives little but DATAGRAM frames, so ACK frames are most of what a receiver sends:
+ * fewer of them are better, as long as the peer's RTT samples, loss detection and pacing do not
+ * suffer.
+ */
+#ifndef _NQD_PROTO_ACK_H
+#define _NQD_PROTO_ACK_H
+
+#include "received.h"
+
+/* RFC 9000 section 18.2: max_ack_delay of this and more is invalid. */
+#define NQD_MAX_ACK_DELAY_LIMIT ((1ULL << 14) * NSEC_PER_MSEC)
+
+/* ACK ranges that one frame reports, newest first. */
+#define NQD_ACK_RANGES_MAX 32
+
+/**
+ * struct nqd_ack_policy - what is still to be acknowledged, and when
+ * @max_ack_delay: transport parameter that this end sent, ns
+ * @ack_delay_exponent: transport parameter that this end sent, 0 to 20
+ * @immediate: the next ACK must not wait
+ * @largest_eliciting: largest ack-eliciting packet number received, or NQD_PN_NONE
+ * @unacked: ack-eliciting packets received since the last ACK
+ * @threshold: acknowledge when @unacked reaches this
+ * @deadline: acknowledge at this time at the latest, or NQD_TIME_NEVER
+ * @round_start: when the present count of @round_packets began
+ * @round_packets: ack-eliciting packets received since then
+ * @seen: ack-eliciting packets received at all; stops at NQD_ACK_YOUNG_PACKETS
+ * @reported_ranges: ranges in the last ACK frame built
+ * @elicited: when an ACK of our ACK was last asked for
+ */
+struct nqd_ack_policy {
+	u64 max_ack_delay;
+	u8 ack_delay_exponent;
+	bool immediate;
+	u64 largest_eliciting;
+	u32 unacked;
+	u32 threshold;
+	u64 deadline;
+	u64 round_start;
+	u32 round_packets;
+	u32 seen;
+	u32 reported_ranges;
+	u64 elicited;
+};
+
+int nqd_ack_init(struct nqd_ack_policy *a, u64 max_ack_delay, u8 ack_delay_exponent, u64 now);
+void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool pending, u64 now);
+void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
+		       bool ack_eliciting, bool ecn_ce, u64 srtt);
+bool nqd_ack_pending(const struct nqd_ack_policy *a);
+bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now);
+u64 nqd_ack_deadline(const struct nqd_ack_policy *a);
+int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
+		  size_t room, u64 *largest_reported);
+void nqd_ack_sent(struct nqd_ack_policy *a);
+bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * Delivery rate estimation: how fast the path delivered what was sent lately.
+ * draft-ietf-ccwg-bbr section 4.1 (draft-cheng-iccrg-delivery-rate-estimation before).
+ */
+#ifndef _NQD_PROTO_DELIVERY_H
+#define _NQD_PROTO_DELIVERY_H
+
+#include "sent.h"
+
+/**
+ * struct nqd_delivery - the connection's part
+ * @delivered: bytes acknowledged so far
+ * @delivered_time: when that number last changed, ns
+ * @first_sent_time: when the first packet of the present sample was sent, ns
+ * @app_limited: samples are lower bounds until so much is delivered; 0: not limited by the application
+ */
+struct nqd_delivery {
+	u64 delivered;
+	u64 delivered_time;
+	u64 first_sent_time;
+	u64 app_limited;
+};
+
+/**
+ * struct nqd_rate_sample - what one ACK frame says about the path
+ * @rate: bytes a second, 0: no valid sample
+ * @interval: time over which it was measured, ns
+ * @delivered: bytes delivered within it
+ * @prior_delivered: connection's count when the newest packet acknowledged was sent
+ * @in_flight_sent: bytes in flight when that packet was sent
+ * @app_limited: the sender had too little to send: the path may be faster
+ */
+struct nqd_rate_sample {
+	u64 rate;
+	u64 interval;
+	u64 delivered;
+	u64 prior_delivered;
+	u64 in_flight_sent;
+	bool app_limited;
+};
+
+void nqd_delivery_init(struct nqd_delivery *d, u64 now);
+void nqd_delivery_on_sent(struct nqd_delivery *d, struct nqd_sent_packet *p, u64 bytes_in_flight);
+void nqd_delivery_on_ack(struct nqd_delivery *d, const struct nqd_sent_acked *a, u64 min_rtt, u64 now,
+			 struct nqd_rate_sample *rs);
+void nqd_delivery_app_limited(struct nqd_delivery *d, u64 bytes_in_flight);
+
+#endif

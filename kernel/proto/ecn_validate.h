@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/* Whether the path carries our ECN marks: RFC 9000 section 13.4.2 and appendix A.4. */
+#ifndef _NQD_PROTO_ECN_VALIDATE_H
+#define _NQD_PROTO_ECN_VALIDATE_H
+
+#include "ecn.h"
+
+/* RFC 9000 appendix A.4: so many packets, or three PTO, are marked before validation decides. */
+#define NQD_ECN_TEST_PACKETS 10
+
+/**
+ * enum nqd_ecn_state - RFC 9000 appendix A.4
+ * @NQD_ECN_STATE_OFF: not wanted
+ * @NQD_ECN_STATE_TESTING: packets are marked, nothing is known yet
+ * @NQD_ECN_STATE_UNKNOWN: enough was marked, no feedback yet: packets are not marked
+ * @NQD_ECN_STATE_CAPABLE: packets are marked, CE counts
+ * @NQD_ECN_STATE_FAILED: the path or the peer mangles marks: packets are not marked any more
+ */
+enum nqd_ecn_state {
+	NQD_ECN_STATE_OFF,
+	NQD_ECN_STATE_TESTING,
+	NQD_ECN_STATE_UNKNOWN,
+	NQD_ECN_STATE_CAPABLE,
+	NQD_ECN_STATE_FAILED,
+};
+
+/**
+ * struct nqd_ecn_validate - our marks and the peer's reports of them
+ * @state: whether packets are marked
+ * @marked: packets sent with ECT(0)
+ * @tested: of these, those sent while testing
+ * @lost: marked packets declared lost before validation
+ * @deadline: end of testing, or NQD_TIME_NEVER
+ * @reported: counts of the newest ACK frame
+ */
+struct nqd_ecn_validate {
+	enum nqd_ecn_state state;
+	u64 marked;
+	u64 tested;
+	u64 lost;
+	u64 deadline;
+	struct nqd_ecn_counts reported;
+};
+
+void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted);
+void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *reported, u64 marked);
+enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *e);
+void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto);
+void nqd_ecn_validate_on_lost(struct nqd_ecn_validate *e, u32 packets);
+u64 nqd_ecn_validate_on_ack(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *counts,
+			    u32 newly_acked_ect0, bool largest_advanced);
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
+/* Pacing: RFC 9002 section 7.7. */
+#include "pacer.h"
+#include "math.h"
+
+/* RFC 9002 section 7.7: a burst is at most the initial window... */
+#define NQD_PACER_BURST_PACKETS 10
+/* ...until the rate is such that a batch for UDP_SEGMENT (64 KiB) is half a millisecond's worth. */
+#define NQD_PACER_BURST_RATE_SHIFT 11
+#define NQD_PACER_BURST_MAX (2 * 65536)
+
+static u64 nqd_pacer_time(const struct nqd_pacer *p, u32 bytes)
+{
+	return nqd_mul_shr(p->byte_time, bytes, NQD_PACER_SHIFT);
+}
+
+/**
+ * nqd_pacer_init() - no pace yet
+ * @p: pacer
+ * @now: time, ns
+ */
+void nqd_pacer_init(struct nqd_pacer *p, u64 now)
+{
+	memset(p, 0, sizeof(*p));
+	p->full_at = now;
+}
+
+/**
+ * nqd_pacer_set() - change the rate
+ * @p: pacer
+ * @now: time, ns
+ * @rate: bytes a second; 0: no pacing
+ * @mss: bytes of a full packet
+ */
+void nqd_pacer_set(struct nqd_pacer *p, u64 now, u64 rate, u32 mss)
+{
+	u64 burst = max_t(u64, (u64)NQD_PACER_BURST_PACKETS * mss, rate >> NQD_PACER_BURST_RATE_SHIFT);
+	u64 owed = nqd_sub_sat(p->full_at, now);
+
+	if (rate == p->rate)
+		return;
+	/* What was sent in advance stays owed in bytes, not in time. */
+	if (owed && p->rate && rate)
+		p->full_at = now + min_t(u64, nqd_mul_div(owed, p->rate, rate), 10ULL * NSEC_PER_SEC);
+	p->rate = rate;
+	p->byte_time = rate ? nqd_div((u64)NSEC_PER_SEC << NQD_PACER_SHIFT, rate) : 0;
+	p->burst = (u32)min_t(u64, burst,
+			      max_t(u64, NQD_PACER_BURST_MAX, NQD_PACER_BURST_PACKETS * (u64)mss));
+	p->burst_time = nqd_pacer_time(p, p->burst);
+}
+
+/**
+ * nqd_pacer_when() - when may the next packet leave?
+ * @p: pacer
+ * @now: time, ns
+ *
+ * Return: @now or later, ns.
+ */
+u64 nqd_pacer_when(const struct nqd_pacer *p, u64 now)
+{
+	return max(now, nqd_sub_sat(p->full_at, p->burst_time));
+}
+
+/**
+ * nqd_pacer_budget() - how many equal packets may leave now?
+ * @p: pacer
+ * @now: time, ns
+ * @size: bytes of each, not 0
+ * @max_packets: more are not asked for
+ *
+ * Return: 0 to @max_packets.
+ */
+u32 nqd_pacer_budget(const struct nqd_pacer *p, u64 now, u32 size, u32 max_packets)
+{
+	u64 each = nqd_pacer_time(p, size);
+	u64 limit = now + p->burst_time;
+	u64 credit;
+
+	if (p->full_at > limit)
+		return 0;
+	credit = min(limit - p->full_at, p->burst_time);
+	/* The usual case needs no division. */
+	if (credit >= nqd_mul_sat(each, max_packets))
+		return max_packets;
+	return (u32)min_t(u64, nqd_div(credit, each) + 1, max_packets);
+}
+
+/**
+ * nqd_pacer_sent() - a packet leaves
+ * @p: pacer
+ * @now: when, ns
+ * @size: bytes
+ */
+void nqd_pacer_sent(struct nqd_pacer *p, u64 now, u32 size)
+{
+	p->full_at = max(p->full_at, now) + nqd_pacer_time(p, size);
+}

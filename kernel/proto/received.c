@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
+/* Which packet numbers have been received. */
+#include "received.h"
+
+static u64 *nqd_received_word(struct nqd_received *r, u64 pn)
+{
+	return &r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS];
+}
+
+static bool nqd_received_bit(const struct nqd_received *r, u64 pn)
+{
+	return r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS] >> (pn % 64) & 1;
+}
+
+/* The bits of one word that stand for @from to @to, both in the word of @from. */
+static u64 nqd_received_mask(u64 from, u64 to)
+{
+	return (U64_MAX << (from % 64)) & (U64_MAX >> (63 - to % 64));
+}
+
+/* Last number in the word of @pn, or @limit where that comes first. */
+static u64 nqd_received_word_end(u64 pn, u64 limit)
+{
+	u64 last = pn | 63;
+
+	return last < limit ? last : limit;
+}
+
+/* @largest is new: make room for @from to it in the ring, as not received. */
+static void nqd_received_clear(struct nqd_received *r, u64 from, u64 largest)
+{
+	u64 to;
+
+	if (largest - from >= NQD_RECEIVED_WINDOW) {
+		memset(r->bitmap, 0, sizeof(r->bitmap));
+		return;
+	}
+	for (; from <= largest; from = to + 1) {
+		to = nqd_received_word_end(from, largest);
+		*nqd_received_word(r, from) &= ~nqd_received_mask(from, to);
+	}
+}
+
+/* The window moves with the largest number; what falls out of it cannot be told apart any more. */
+static void nqd_received_raise_floor(struct nqd_received *r)
+{
+	if (r->largest >= NQD_RECEIVED_WINDOW)
+		r->floor = max(r->floor, r->largest - (NQD_RECEIVED_WINDOW - 1));
+}
+
+/**
+ * nqd_received_init() - nothing has been received
+ * @r: to initialise
+ * @floor: packet numbers below are refused
+ */
+void nqd_received_init(struct nqd_received *r, u64 floor)
+{
+	memset(r, 0, sizeof(*r));
+	r->largest = NQD_PN_NONE;
+	r->largest_time = NQD_TIME_NEVER;
+	r->floor = floor;
+}
+
+/**
+ * nqd_received_import() - go on where another implementation of this connection stopped
+ * @r: to initialise
+ * @ranges: numbers received, from @floor on; newest first, and none touches the next
+ * @count: of @ranges; 0 where nothing was received
+ * @floor: numbers below were all received, or are too old to know
+ * @now: stands in for the time when the largest arrived
+ * @ecn: counts of the codepoints received so far
+ *
+ * Return: 0, or -EINVAL where the ranges are out of order or out of bounds; @r is then as after
+ * nqd_received_init().
+ */
+int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *ranges, u32 count,
+			u64 floor, u64 now, const struct nqd_ecn_counts *ecn)
+{
+	u64 limit = NQD_PN_MAX;
+	u64 pn, to;
+	u32 i;
+
+	nqd_received_init(r, floor);
+	if (floor > NQD_PN_MAX + 1 || ecn->ect0 > NQD_PN_MAX || ecn->ect1 > NQD_PN_MAX ||
+	    ecn->ce > NQD_PN_MAX)
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
+		if (ranges[i].largest > limit || ranges[i].smallest > ranges[i].largest ||
+		    ranges[i].smallest < floor)
+			return -EINVAL;
+		/* A number is missing between a range and the next; none fits below 0 or 1. */
+		if (ranges[i].smallest < 2 && i + 1 < count)
+			return -EINVAL;
+		limit = ranges[i].smallest - 2;
+	}
+	r->ecn = *ecn;
+	if (count == 0)
+		return 0;
+
+	r->largest = ranges[0].largest;
+	r->largest_time = now;
+	nqd_received_raise_floor(r);
+	for (i = 0; i < count && ranges[i].largest >= r->floor; i++) {
+		for (pn = max(ranges[i].smallest, r->floor); pn <= ranges[i].largest; pn = to + 1) {
+			to = nqd_received_word_end(pn, ranges[i].largest);
+			*nqd_received_word(r, pn) |= nqd_received_mask(pn, to);
+		}
+	}
+	return 0;
+}
+
+/**
+ * nqd_received_check() - RFC 9000 section 12.3: was this packet processed before?
+ * @r: what was received
+ * @pn: number of a packet whose AEAD tag was verified
+ *
+ * Return: NQD_DROP_NONE for a new packet, else why to drop it.
+ */
+enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn)
+{
+	if (unlikely(pn < r->floor))
+		return NQD_DROP_TOO_OLD;
+	if (likely(r->largest == NQD_PN_NONE || pn > r->largest))
+		return NQD_DROP_NONE;
+	return nqd_received_bit(r, pn) ? NQD_DROP_DUPLICATE : NQD_DROP_NONE;
+}
+
+/**
+ * nqd_received_add() - a packet has been received and is going to be processed
+ * @r: what was received
+ * @pn: its number, which nqd_received_check() called new
+ * @now: when it arrived
+ * @ecn: codepoint that it carried
+ */
+void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
+{
+	if (WARN_ON_ONCE(pn > NQD_PN_MAX || nqd_received_check(r, pn) != NQD_DROP_NONE))
+		return;
+	if (r->largest == NQD_PN_NONE || pn > r->largest) {
+		if (r->largest != NQD_PN_NONE && pn != r->largest + 1)
+			nqd_received_clear(r, r->largest + 1, pn);
+		r->largest = pn;
+		r->largest_time = now;
+		nqd_received_raise_floor(r);
+	}
+	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
+	/* A late packet has to be reported, whatever the peer knows of its neighbours. */
+	r->report_floor = min(r->report_floor, pn);
+
+	/* RFC 9000 section 13.4.1: every packet counts once; duplicates do not get here. */
+	switch (ecn) {
+	case NQD_ECN_ECT0:
+		r->ecn.ect0++;
+		break;
+	case NQD_ECN_ECT1:
+		r->ecn.ect1++;
+		break;
+	case NQD_ECN_CE:
+		r->ecn.ce++;
+		break;
+	case NQD_ECN_NOT_ECT:
+		break;
+	}
+}
+
+/**
+ * nqd_received_forget() - RFC 9000 section 13.2.4: the peer has received an ACK for older numbers
+ * @r: what was received
+ * @below: one more than the Largest Acknowledged of the ACK frame that was acknowledged
+ *
+ * They are still known, so that duplicates are recognised, but not reported any more.
+ */
+void nqd_received_forget(struct nqd_received *r, u64 below)
+{
+	r->report_floor = max(r->report_floor, below);
+}
+
+/**
+ * nqd_received_all() - were all these packets received?
+ * @r: what was received
+ * @smallest: first number
+ * @largest: last number; below @smallest: no number at all
+ *
+ * Return: false if one of them is known to be missing; numbers below the floor count as received.
+ */
+bool nqd_received_all(const struct nqd_received *r, u64 smallest, u64 largest)
+{
+	u64 pn, to, mask;
+
+	if (smallest > largest || largest < r->floor)
+		return true;
+	if (r->largest == NQD_PN_NONE || largest > r->largest)
+		return false;
+	for (pn = max(smallest, r->floor); pn <= largest; pn = to + 1) {
+		to = nqd_received_word_end(pn, largest);
+		mask = nqd_received_mask(pn, to);
+		if ((r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS] & mask) != mask)
+			return false;
+	}
+	return true;
+}
+
+/* Go down from *@pn to the nearest number whose bit is @set; false where none is, down to @floor. */
+static bool nqd_received_find(const struct nqd_received *r, u64 *pn, u64 floor, bool set)
+{
+	u64 at = *pn;
+
+	for (;;) {
+		u64 word = r->bitmap[(at / 64) % NQD_RECEIVED_WORDS];
+		u64 first = at & ~63ULL;
+
+		word = (set ? word : ~word) & (U64_MAX >> (63 - at % 64));
+		if (word) {
+			at = first + (u64)fls64(word) - 1;
+			*pn = at;
+			return at >= floor;
+		}
+		if (first <= floor)
+			return false;
+		at = first - 1;
+	}
+}
+
+/**
+ * nqd_received_ranges() - what an ACK frame has to say
+ * @r: what was received
+ * @ranges: for the result, newest first
+ * @max: room in @ranges; the oldest are left out where it does not suffice
+ *
+ * RFC 9000 section 13.2.3: the largest number is always part of it.
+ *
+ * Return: number of ranges, 0 only where nothing was received or @max is 0.
+ */
+u32 nqd_received_ranges(const struct nqd_received *r, struct nqd_pn_range *ranges, u32 max)
+{
+	u64 floor = max(r->floor, r->report_floor);
+	u64 pn = r->largest;
+	u32 count = 0;
+
+	if (r->largest == NQD_PN_NONE)
+		return 0;
+	floor = min(floor, r->largest);
+	while (count < max) {
+		ranges[count].largest = pn;
+		if (!nqd_received_find(r, &pn, floor, false)) {
+			ranges[count++].smallest = floor;
+			break;
+		}
+		ranges[count++].smallest = pn + 1;
+		if (!nqd_received_find(r, &pn, floor, true))
+			break;
+	}
+	return count;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause */
+/*
+ * Which packet numbers have been received: tells duplicates from new packets (RFC 9000 section
+ * 12.3) and is what ACK frames are built from (section 13.2.3).
+ *
+ * A bitmap over the newest numbers, used as a ring, and a floor: every number below it counts as
+ * received. All calls cost the same however long the connection lives; only a gap in the numbers
+ * costs its length divided by 64, at most the bitmap.
+ */
+#ifndef _NQD_PROTO_RECEIVED_H
+#define _NQD_PROTO_RECEIVED_H
+
+#include "base.h"
+#include "ecn.h"
+#include "pn.h"
+#include "uapi/nexus_quic_dco.h"
+
+/* Numbers behind the largest that can still be told apart; a power of two. */
+#define NQD_RECEIVED_WINDOW 8192
+#define NQD_RECEIVED_WORDS (NQD_RECEIVED_WINDOW / 64)
+
+/**
+ * struct nqd_received - packet numbers received
+ * @largest: largest number received, or NQD_PN_NONE
+ * @largest_time: when it arrived
+ * @floor: numbers below are refused: received, or too old to know
+ * @report_floor: numbers below are left out of ACK frames (RFC 9000 section 13.2.4)
+ * @ecn: codepoints that the packets carried (RFC 9000 section 13.4.1)
+ * @bitmap: bit pn % NQD_RECEIVED_WINDOW: whether pn, from @floor to @largest, was received
+ */
+struct nqd_received {
+	u64 largest;
+	u64 largest_time;
+	u64 floor;
+	u64 report_floor;
+	struct nqd_ecn_counts ecn;
+	u64 bitmap[NQD_RECEIVED_WORDS];
+};
+
+void nqd_received_init(struct nqd_received *r, u64 floor);
+int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *ranges, u32 count,
+			u64 floor, u64 now, const struct nqd_ecn_counts *ecn);
+enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn);
+void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn);
+void nqd_received_forget(struct nqd_received *r, u64 below);
+bool nqd_received_all(const struct nqd_received *r, u64 smallest, u64 largest);
+u32 nqd_received_ranges(const struct nqd_received *r, struct nqd_pn_range *ranges, u32 max);
+
+#endif
