@@ -25,7 +25,7 @@ kernels:
 
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
-	$(PYTEST) -m "lab or lab_matrix" tests/lab
+	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec
 
 lint: setup ## ruff and mypy --strict
 	.venv/bin/ruff check .
