@@ -25,7 +25,7 @@ kernels:
 
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
-	$(PYTEST) -m "lab or lab_matrix" tests/lab
+	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec
 
 bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core

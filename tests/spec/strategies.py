@@ -82,9 +82,12 @@ def values(attribute: Attribute) -> SearchStrategy[Any]:
     return _value(attribute)
 
 
-def attribute_sets(kind: type[AttributeSet], *, secrets: bool = False) -> SearchStrategy[Any]:
+def attribute_sets(
+    kind: type[AttributeSet], *, secrets: bool = False, only: frozenset[str] | None = None
+) -> SearchStrategy[Any]:
     """An attribute set with any of its attributes; write-only ones on demand."""
     shown = [one for one in kind.ATTRIBUTES if secrets or not one.write_only]
+    shown = [one for one in shown if only is None or one.name in only]
     return st.fixed_dictionaries({}, optional={one.name: values(one) for one in shown}).map(
         lambda given: kind(**given)
     )
