@@ -6,7 +6,10 @@
 #include "recovery.h"
 #include "script.h"
 
-static inline void check_recovery(const struct nqd_recovery *r)
+/* Steps of a script between two audits; a mistake in the books stays in them. */
+#define AUDIT_INTERVAL 16
+
+static inline void audit_recovery(const struct nqd_recovery *r)
 {
 	const struct nqd_sent *s = &r->sent;
 	u64 entries = (u64)s->mask + 1;

@@ -117,14 +117,19 @@ void home_check(const struct home *h)
 {
 	const struct nqd_conn *c = &h->c;
 
-	/* After a false ACK the connection is over and its books no longer matter. */
 	if (c->state.state != NQD_SESSION_STATE_ACTIVE)
 		return;
-	check_recovery(&c->recovery);
 	CHECK(c->max_payload + c->overhead + 4 + 1 <= c->pmtu.current_size || !c->max_payload);
 	CHECK(has_key(h, h->tx_keys, c->keys.tx_generation));
 	CHECK(has_key(h, h->rx_keys, c->keys.rx_generation));
 	CHECK(!c->control.queued || c->wanted & NQD_CONN_WANT_CONTROL);
+}
+
+void home_audit(const struct home *h)
+{
+	/* After a false ACK the connection is over and its books no longer matter. */
+	if (h->c.state.state == NQD_SESSION_STATE_ACTIVE)
+		audit_recovery(&h->c.recovery);
 }
 
 static bool was_received(const struct home *h, u64 pn)

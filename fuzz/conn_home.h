@@ -72,6 +72,7 @@ bool home_init(struct home *h, struct nqd_conn_config *cfg);
 void home_free(struct home *h);
 void home_events(struct home *h);
 void home_check(const struct home *h);
+void home_audit(const struct home *h);
 void home_receive(struct home *h, struct nqd_conn_rx *rx, u64 pn, const u8 *payload, size_t len);
 void home_send_datagram(struct home *h, u32 payload_len);
 void home_send_batch(struct home *h, u32 payload_len, u32 packets);

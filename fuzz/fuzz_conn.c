@@ -343,6 +343,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct nqd_conn_config cfg = { 0 };
 	struct nqd_pn_range ranges[1];
 	static struct home h;
+	u32 steps = 0;
 
 	configure(&cfg, &s, ranges);
 	if (!home_init(&h, &cfg))
@@ -356,7 +357,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		step(&h, &s);
 		home_events(&h);
 		home_check(&h);
+		if (++steps % AUDIT_INTERVAL == 0)
+			home_audit(&h);
 	}
+	home_audit(&h);
 	home_free(&h);
 	return 0;
 }

@@ -427,16 +427,19 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct script s = { .p = data, .left = size };
 	static struct harness h;
+	u32 steps = 0;
 
 	if (!configure(&h, &s))
 		return 0;
 	while (script_more(&s) && !h.dead) {
 		step(&h, &s);
-		if (!h.dead)
-			check_recovery(&h.r);
+		if (!h.dead && ++steps % AUDIT_INTERVAL == 0)
+			audit_recovery(&h.r);
 	}
-	if (!h.dead)
+	if (!h.dead) {
+		audit_recovery(&h.r);
 		check_shadow(&h);
+	}
 	free(h.r.sent.ring);
 	return 0;
 }

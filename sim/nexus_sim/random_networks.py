@@ -146,6 +146,10 @@ class _Run:
         for endpoint in self.ends:
             endpoint.stop()
         self.simulator.run(self.simulator.now + SETTLING)
+        # A keepalive may be under way at just that moment.
+        for _ in range(8):
+            if any(endpoint.conn.recovery.sent.eliciting for endpoint in self.ends):
+                self.simulator.run(self.simulator.now + S // 2)
 
 
 def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - a condition
