@@ -6,6 +6,7 @@ opens if sender and receiver agree on its number and on the key generation. Rule
 whatever the network does are checked after every packet sent.
 """
 
+import random
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,9 @@ class EndpointConfig:
         ring_entries: of the first sent ring.
         rtt_initial: ns; 0: the default of RFC 9002.
         max_ack_delay: ns.
+        timer_slack: timers fire late by up to so much, ns, as on real machines. Without it two
+            flows can fall into step with the queue and one of them take all its losses.
+        seed: of that delay.
     """
 
     congestion: str = "cubic_like"
@@ -67,6 +71,8 @@ class EndpointConfig:
     ring_entries: int = 256
     rtt_initial: int = 0
     max_ack_delay: int = 25 * MS
+    timer_slack: int = 0
+    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -141,6 +147,7 @@ class Endpoint:
         self._paced_until = 0
         self._credit_at = 0
         self._stopped = False
+        self._random = random.Random(config.seed)  # noqa: S311 - repeatable, not secret
         self._next_id = 0
         self._control_bytes: dict[int, Any] = {}
         self._install()
@@ -302,6 +309,8 @@ class Endpoint:
         deadline = min(lib.nqd_conn_deadline(conn), wake)
         if deadline < self._timer_at:
             deadline = max(deadline, now)
+            if self.config.timer_slack:
+                deadline += int(self._random.random() * self.config.timer_slack)
             self._timer_at = deadline
             self._simulator.at(deadline, self._on_timer, deadline)
 

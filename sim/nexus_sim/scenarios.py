@@ -8,10 +8,13 @@ from typing import Final
 
 from nexus_sim.core import Core
 from nexus_sim.endpoint import Endpoint, EndpointConfig, connect
-from nexus_sim.network import EPOCH, MS, Link, LinkConfig, S, Simulator
+from nexus_sim.network import EPOCH, MS, US, Link, LinkConfig, S, Simulator
 
 MBIT: Final = 125_000
 """One Mbit/s in bytes a second."""
+
+_SLACK: Final = 100 * US
+"""Timer slack of the ends in all scenarios, ns: Linux' default is 50 us, softirqs come on top."""
 
 _SLOW_START: Final = 6 * S
 """How long the end of slow start is looked for, every 2 ms."""
@@ -170,8 +173,9 @@ class _Probe:
 
 
 def _spread(config: EndpointConfig, source: random.Random) -> EndpointConfig:
-    """Begin at a moment that the seed decides, within 20 ms: lossless runs differ by that."""
-    return replace(config, source_from=config.source_from + source.randrange(20 * MS))
+    """Begin at a moment that the seed decides, within 20 ms, and have timers fire as it says."""
+    begin = config.source_from + source.randrange(20 * MS)
+    return replace(config, source_from=begin, timer_slack=_SLACK, seed=source.getrandbits(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ def _build(core: Core, scenario: Scenario, seed: int) -> _Network:
     probes: list[_Probe] = []
     for flow in scenario.flows:
         client = Endpoint(core, simulator, _spread(flow.client, source), client=True)
-        server = Endpoint(core, simulator, flow.server, client=False)
+        server = Endpoint(core, simulator, _spread(flow.server, source), client=False)
         connect(client, server, forward, backward)
         clients.append(client)
         servers.append(server)
@@ -335,6 +339,7 @@ def _library() -> list[Scenario]:
         out += [
             _scenario(f"{short}-clean", "one flow fills 50 Mbit/s, 40 ms", 30, one, cable),
             _scenario(f"{short}-loss", "1 % random loss on 50 Mbit/s, 40 ms", 30, one, lossy),
+            _scenario(f"{short}-narrow", "10 Mbit/s, 30 ms: few packets", 20, one, _path(10, 30)),
             _scenario(f"{short}-deep", "a queue of four round trips", 30, one, deep),
             _scenario(f"{short}-share", "two flows share a bottleneck", 60, two, cable),
             _scenario(f"{short}-late", "the second flow comes 2 s late", 120, late, cable),

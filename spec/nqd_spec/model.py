@@ -6,7 +6,7 @@ Names keep the YAML's dashes; :func:`c_name` and :func:`python_name` turn them i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -201,6 +201,7 @@ class Rules:
     mandatory: dict[str, tuple[tuple[str, str], ...]]
     write_only: dict[str, tuple[str, ...]]
     secret_members: dict[str, tuple[str, ...]]
+    private: dict[str, tuple[str, ...]]
     errors: tuple[tuple[str, str], ...]
     rules: tuple[Rule, ...]
     sections: tuple[tuple[str, str], ...]
@@ -225,7 +226,7 @@ class Family:
     command_enum: str
     event_enum: str
     groups: tuple[tuple[str, str, tuple[str, ...]], ...]
-    rules: Rules = field(default_factory=lambda: Rules({}, {}, {}, (), (), ()))
+    rules: Rules
 
     def set(self, name: str) -> AttributeSet:
         """The attribute set of that name."""
@@ -516,6 +517,7 @@ def _rules(raw: dict[str, Any]) -> Rules:
         },
         write_only={name: tuple(names) for name, names in raw["write-only"].items()},
         secret_members={name: tuple(names) for name, names in raw["secret-members"].items()},
+        private={name: tuple(names) for name, names in raw["private"].items()},
         errors=tuple((item["errno"], item["when"].strip()) for item in raw["errors"]),
         rules=tuple(
             Rule(
@@ -530,11 +532,10 @@ def _rules(raw: dict[str, Any]) -> Rules:
     )
 
 
-def load(specification: Path, rules: Path | None = None) -> Family:
+def load(specification: Path, rules: Path) -> Family:
     """Read and check the specification; raises :class:`SpecError` on a contradiction."""
-    extra = _rules(yaml.safe_load(rules.read_text())) if rules else Rules({}, {}, {}, (), (), ())
+    extra = _rules(yaml.safe_load(rules.read_text()))
     family = _Reader(yaml.safe_load(specification.read_text())).family(extra)
-    if family.sets:
-        _check(family)
-        _check_rules(family)
+    _check(family)
+    _check_rules(family)
     return family

@@ -106,7 +106,7 @@ def _member_kind(member: Member, secret: set[str]) -> tuple[str, str]:
     return "INT", class_name(member.enum.name) if member.enum else "int"
 
 
-def _struct(struct: Struct, secret: set[str]) -> Iterator[str]:
+def _struct(struct: Struct, secret: set[str], private: set[str]) -> Iterator[str]:
     yield "@dataclass(frozen=True, slots=True, kw_only=True)"
     yield f"class {class_name(struct.name)}(Struct):"
     yield from _docstring(struct.doc)
@@ -125,7 +125,8 @@ def _struct(struct: Struct, secret: set[str]) -> Iterator[str]:
     for member in struct.members:
         if not member.padding:
             yield from _comment(member.doc, "    ")
-            yield f"    {python_name(member.name)}: {_member_kind(member, secret)[1]}"
+            hidden = " = field(repr=False)" if member.name in private else ""
+            yield f"    {python_name(member.name)}: {_member_kind(member, secret)[1]}{hidden}"
     yield ""
     yield ""
 
@@ -194,6 +195,8 @@ def _attribute_set(family: Family, attribute_set: AttributeSet) -> Iterator[str]
         yield from _comment(attribute.doc, "    ")
         annotation = _annotation(attribute)
         default = "()" if annotation.startswith("tuple[") else "None"
+        if attribute.name in family.rules.private.get(attribute_set.name, ()):
+            default = f"field(default={default}, repr=False)"
         yield f"    {python_name(attribute.name)}: {annotation} = {default}"
     yield ""
     yield ""
@@ -242,7 +245,7 @@ def declarations(family: Family, banner: list[str]) -> str:
     first, *rest = banner
     lines = ["# SPDX-License-Identifier: BSD-3-Clause", f'"""{first}', "", *rest, '"""', ""]
     lines += ["from __future__ import annotations", ""]
-    lines += ["from dataclasses import dataclass", "from enum import KEEP, IntFlag"]
+    lines += ["from dataclasses import dataclass, field", "from enum import KEEP, IntFlag"]
     lines += ["from typing import TYPE_CHECKING, ClassVar, Final", ""]
     names = "Attribute, AttributeSet, Kind, Member, OpenEnum, Struct"
     lines += [f"from nexusnet.netlink.wire import {names}"]
@@ -255,7 +258,8 @@ def declarations(family: Family, banner: list[str]) -> str:
     lines += _codes("Event", "What the kernel says unasked.", family.events)
     for struct in family.structs:
         secret = set(family.rules.secret_members.get(struct.name, ()))
-        lines += _struct(struct, secret)
+        private = set(family.rules.private.get(struct.name, ()))
+        lines += _struct(struct, secret, private)
     for attribute_set in (*family.sets[1:], family.main):
         lines += _attribute_set(family, attribute_set)
     lines += _tables(family)

@@ -197,6 +197,15 @@ def test_secrets_never_in_repr() -> None:
         assert form not in shown
 
 
+def test_connection_ids_and_payloads_are_not_shown() -> None:
+    session = nl.SessionAttributes(local_cid=(nl.Cid(sequence=1, len=4, id=b"hide"),))
+    frames = nl.FramesAttributes(payload=b"hide")
+    held = (nl.HeldAttributes(payload=b"hide"),)
+    shown = repr(nl.MainAttributes(session=session, frames=frames, held=held))
+    assert "sequence=1" in shown
+    assert "hide" not in shown
+
+
 def test_a_refused_message_leaves_no_secret_behind() -> None:
     keys = nl.KeysAttributes(
         tx_header_key=nl.HeaderKey(key=SecretBytes(b"k" * 32)),

@@ -6,7 +6,7 @@ Change them, then run `make generate`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import KEEP, IntFlag
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -522,7 +522,7 @@ class Cid(Struct):
     # 0-20.
     len: int
     # Zero beyond len.
-    id: bytes
+    id: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1252,7 +1252,7 @@ class HeldAttributes(AttributeSet):
     # ECN field of its IP header.
     ecn: int | None = None
     # UDP payload.
-    payload: bytes | None = None
+    payload: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1320,7 +1320,7 @@ class FramesAttributes(AttributeSet):
     # L3PTP context of a datagram; 1 is the control channel.
     context_id: int | None = None
     # Whole encoded frames, or the datagram payload after its context ID.
-    payload: bytes | None = None
+    payload: bytes | None = field(default=None, repr=False)
     # Of the packet that carried it.
     packet_number: int | None = None
     # How often it was declared lost so far.
