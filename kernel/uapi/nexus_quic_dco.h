@@ -589,11 +589,11 @@ struct nqd_rx_state {
 };
 
 /**
- * struct nqd_pn_range - Packet numbers from first to last, both included. 16 bytes.
+ * struct nqd_pn_range - Packet numbers from smallest to largest, both included. 16 bytes.
  */
 struct nqd_pn_range {
-	__u64 first;
-	__u64 last;
+	__u64 smallest;
+	__u64 largest;
 };
 
 /**

@@ -131,10 +131,10 @@ NQD_PIN_OFFSET(nqd_rx_state, pad, 28);
 NQD_PIN_MEMBER(nqd_rx_state, pad, 4);
 
 NQD_PIN_SIZE(nqd_pn_range, 16);
-NQD_PIN_OFFSET(nqd_pn_range, first, 0);
-NQD_PIN_MEMBER(nqd_pn_range, first, 8);
-NQD_PIN_OFFSET(nqd_pn_range, last, 8);
-NQD_PIN_MEMBER(nqd_pn_range, last, 8);
+NQD_PIN_OFFSET(nqd_pn_range, smallest, 0);
+NQD_PIN_MEMBER(nqd_pn_range, smallest, 8);
+NQD_PIN_OFFSET(nqd_pn_range, largest, 8);
+NQD_PIN_MEMBER(nqd_pn_range, largest, 8);
 
 NQD_PIN_SIZE(nqd_ecn_counts, 24);
 NQD_PIN_OFFSET(nqd_ecn_counts, ect0, 0);

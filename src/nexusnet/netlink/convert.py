@@ -280,7 +280,7 @@ def activate_session(activation: Activation) -> Request:
             ack_eliciting_pending=activation.ack_eliciting_pending,
         ),
         received_range=tuple(
-            nl.PnRange(first=one.first, last=one.last) for one in activation.received.ranges
+            nl.PnRange(smallest=one.first, largest=one.last) for one in activation.received.ranges
         ),
         ecn_received=_counts(activation.ecn.received),
         ecn_acked=_counts(activation.ecn.acked),

@@ -697,17 +697,17 @@ class RxState(Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PnRange(Struct):
-    """Packet numbers from first to last, both included."""
+    """Packet numbers from smallest to largest, both included."""
 
     NAME: ClassVar = "nqd-pn-range"
     SIZE: ClassVar = 16
     MEMBERS: ClassVar = (
-        Member("first", Kind.INT, 8),
-        Member("last", Kind.INT, 8),
+        Member("smallest", Kind.INT, 8),
+        Member("largest", Kind.INT, 8),
     )
 
-    first: int
-    last: int
+    smallest: int
+    largest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
