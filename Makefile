@@ -25,7 +25,7 @@ kernels:
 
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
-	$(PYTEST) -m "lab or lab_matrix" tests/lab
+	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec
 
 bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core
@@ -44,9 +44,11 @@ vectors: setup ## write the golden vectors (JSON and C) that the reference model
 	$(PY) -m vectors.generate
 
 generate: vectors ## write everything that is generated and committed
+	PYTHONPATH=spec $(PY) -m nqd_spec
 
 check-generated: setup ## fail where a generated file is not what its generator makes
 	$(PY) -m vectors.generate --check
+	PYTHONPATH=spec $(PY) -m nqd_spec --check
 
 bench: setup ## benchmarks; for machines: make bench BENCH=--json
 	@$(PY) -m bench $(BENCH)

@@ -22,12 +22,10 @@
 #include <linux/types.h>
 #include <linux/unaligned.h>
 
+#include "uapi/nexus_quic_dco.h"
+
 /* A time that never comes: an unarmed timer. */
 #define NQD_TIME_NEVER U64_MAX
-
-/* A packet number that no packet has (RFC 9000 section 12.3: 0 to 2^62-1): "none yet". */
-#define NQD_PN_NONE U64_MAX
-#define NQD_PN_MAX ((1ULL << 62) - 1)
 
 /* RFC 9000 section 14: every path must carry datagrams of this size. */
 #define NQD_MIN_DATAGRAM_SIZE 1200

@@ -13,7 +13,7 @@
 #define NQD_BBR_DOWN_GAIN 230 /* 0.9 */
 #define NQD_BBR_UP_GAIN 320 /* 1.25 */
 #define NQD_BBR_STARTUP_CWND_GAIN 512 /* 2 */
-#define NQD_BBR_CWND_GAIN 384 /* 1.5: room for ACKs that come a few times a round; with 2, flows fill a queue */
+#define NQD_BBR_CWND_GAIN 384 /* 1.5: ACKs come a few times a round; with 2, flows keep a queue full */
 #define NQD_BBR_UP_CWND_GAIN 448 /* 1.75 */
 #define NQD_BBR_PROBE_RTT_GAIN 128 /* 0.5 */
 /* Pace a little below the estimate, so that queues drain. */

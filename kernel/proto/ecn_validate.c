@@ -11,7 +11,7 @@
 void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted)
 {
 	memset(e, 0, sizeof(*e));
-	e->state = wanted ? NQD_ECN_STATE_TESTING : NQD_ECN_STATE_OFF;
+	e->state = wanted ? NQD_ECN_STATE_TESTING : NQD_ECN_STATE_FAILED;
 	e->deadline = NQD_TIME_NEVER;
 }
 
@@ -88,7 +88,7 @@ u64 nqd_ecn_validate_on_ack(struct nqd_ecn_validate *e, const struct nqd_ecn_cou
 {
 	u64 ce;
 
-	if (e->state == NQD_ECN_STATE_OFF || e->state == NQD_ECN_STATE_FAILED)
+	if (e->state == NQD_ECN_STATE_FAILED)
 		return 0;
 	/* RFC 9000 section 13.4.2.1: marked packets must be reported as such. */
 	if (!counts) {

@@ -9,24 +9,9 @@
 #define NQD_ECN_TEST_PACKETS 10
 
 /**
- * enum nqd_ecn_state - RFC 9000 appendix A.4
- * @NQD_ECN_STATE_OFF: not wanted
- * @NQD_ECN_STATE_TESTING: packets are marked, nothing is known yet
- * @NQD_ECN_STATE_UNKNOWN: enough was marked, no feedback yet: packets are not marked
- * @NQD_ECN_STATE_CAPABLE: packets are marked, CE counts
- * @NQD_ECN_STATE_FAILED: the path or the peer mangles marks: packets are not marked any more
- */
-enum nqd_ecn_state {
-	NQD_ECN_STATE_OFF,
-	NQD_ECN_STATE_TESTING,
-	NQD_ECN_STATE_UNKNOWN,
-	NQD_ECN_STATE_CAPABLE,
-	NQD_ECN_STATE_FAILED,
-};
-
-/**
  * struct nqd_ecn_validate - our marks and the peer's reports of them
- * @state: whether packets are marked
+ * @state: RFC 9000 appendix A.4: packets are marked while testing and where the path is capable; FAILED
+ *	throughout where marks are not wanted
  * @marked: packets sent with ECT(0)
  * @tested: of these, those sent while testing
  * @lost: marked packets declared lost before validation

@@ -5,16 +5,6 @@
 
 #include "base.h"
 
-/**
- * struct nqd_pn_range - packet numbers from one to another
- * @smallest: first number
- * @largest: last number, itself included
- */
-struct nqd_pn_range {
-	u64 smallest;
-	u64 largest;
-};
-
 u64 nqd_pn_decode(u64 largest, u32 truncated, u8 pn_len);
 u8 nqd_pn_len(u64 pn, u64 largest_acked);
 u32 nqd_pn_truncate(u64 pn, u8 pn_len);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The lab's proof: a network device and a generic netlink family, the two things that the data path's
- * module offers too. nxlab0 counts and drops what is sent; LAB_CMD_SUM adds two numbers.
+ * The lab's proof: a network device and a generic netlink family, the two things that the data
+ * path's module offers too. nxlab0 counts and drops what is sent; LAB_CMD_SUM adds two numbers.
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>

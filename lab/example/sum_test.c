@@ -31,4 +31,5 @@ static struct kunit_suite lab_sum_suite = {
 	.name = "nexus_lab_example",
 	.test_cases = lab_sum_cases,
 };
+
 kunit_test_suite(lab_sum_suite);

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nexus_lab.errors import LabError
 from nexus_lab.progress import say
 
 STAMP = "done.json"
@@ -25,10 +26,16 @@ STAMP = "done.json"
 
 def cache_root() -> Path:
     """Return the cache folder: $NEXUS_CACHE, or nexusnet under the user's cache folder."""
-    if chosen := os.environ.get("NEXUS_CACHE"):
-        return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "nexusnet"
+    root = Path(os.environ.get("NEXUS_CACHE") or f"{base}/nexusnet").expanduser().absolute()
+    if not fit_for_make(root):
+        raise LabError(f"kernels cannot be built below {root}: set NEXUS_CACHE to a plain path")
+    return root
+
+
+def fit_for_make(path: Path) -> bool:
+    """Say whether the kernel's makefiles take a path: they split it at white space and colons."""
+    return not any(letter.isspace() or letter == ":" for letter in str(path))
 
 
 def content_key(*parts: str | bytes) -> str:

@@ -181,8 +181,9 @@ def shell(
         interactive=True,
         leak_check=False,
     )
-    _report(result, _keep_log(result, None))
-    raise typer.Exit(0 if not result.problems else result.exit_status)
+    if result.problems:  # the shell's own exit status says nothing
+        _report(result, _keep_log(result, None))
+        raise typer.Exit(result.exit_status)
 
 
 @app.command()

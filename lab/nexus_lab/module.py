@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from nexus_lab.cache import fit_for_make
 from nexus_lab.errors import LabError
 from nexus_lab.process import TAIL
 from nexus_lab.progress import step
@@ -92,6 +93,8 @@ def build_module(target: BuildTarget, source: Path, build: Path) -> Built:
     source, build = source.resolve(), build.absolute()
     if not (source / "Kbuild").exists() and not (source / "Makefile").exists():
         raise LabError(f"{source} has neither a Kbuild nor a Makefile")
+    if not fit_for_make(build):
+        raise LabError(f"kernel modules cannot be built in {build}: name another folder (--output)")
     mirror(source, build)
     for stale in build.rglob("*.ko"):
         stale.unlink()

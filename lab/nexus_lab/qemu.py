@@ -25,13 +25,15 @@ def _virtiofsd(listener: int) -> list[str]:
     """Return the command of the file server: QEMU's own (Debian 12), or its successor in Rust."""
     program = next((place for place in _PLACES if Path(place).exists()), None)
     if program is None:
-        raise LabError("virtiofsd is missing: run tools/setup as root")
+        raise LabError("virtiofsd is missing: install the Debian package virtiofsd")
     # cache=always: nothing changes what the guest reads while it runs. chroot: needs no namespaces.
     if "/lib/" in program:
         options = ("source=/", "cache=always", "sandbox=chroot", "no_posix_lock", "no_flock")
         shared = [word for option in options for word in ("-o", option)]
     else:
         shared = ["--shared-dir=/", "--cache=always", "--sandbox=chroot"]
+        # An overlay takes no lower folder that is a mount point of its own.
+        shared += ["--no-announce-submounts"]
     return [program, f"--fd={listener}", *shared]
 
 

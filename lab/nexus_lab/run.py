@@ -13,13 +13,15 @@ from pathlib import Path
 from nexus_lab.errors import LabError
 from nexus_lab.machine import DATA, Guest, Job, Machine, Streams
 from nexus_lab.runtime import run_folder
-from nexus_lab.verdict import Fault, KunitTotals, Problem, kunit_totals, problems_in
+from nexus_lab.verdict import Fault, KunitTotals, Problem, kunit_totals, leaks_in, problems_in
 
 BOOT_LIMIT = 300.0  # seconds from power-on to the command, on the busiest of machines
 # The exit status of the whole when it is not the command's (the first as timeout(1) has it).
 STATUS_TIMEOUT = 124
 STATUS_LAB = 125
 STATUS_KERNEL = 99
+
+LAST_WORDS = 15  # lines of the log that are shown when a kernel stops without saying why
 
 Sink = Callable[[bytes], None]
 
@@ -71,14 +73,17 @@ class _Collector:
         with contextlib.suppress(OSError):
             while chunk := end.recv(65536):
                 self.data += chunk
-                if self.sink:
-                    self.sink(chunk)
+                try:
+                    if self.sink:
+                        self.sink(chunk)
+                except BrokenPipeError:
+                    self.sink = None  # nobody reads any more; the guest must not wait for that
 
 
-def _write_share(share: Path, machine: Machine, job: Job) -> None:
+def _write_share(share: Path, name: str, machine: Machine, job: Job) -> None:
     """Lay out what the guest's first process reads (lab/guest/main)."""
-    for name in ("root", "main", "epilogue"):
-        (share / name).write_bytes((DATA / "guest" / name).read_bytes())
+    for script in ("root", "main", "epilogue"):
+        (share / script).write_bytes((DATA / "guest" / script).read_bytes())
     argv = job.argv
     if "=" in argv[0]:  # env(1) would take it for an assignment
         argv = ("sh", "-c", 'exec "$@"', "sh", *argv)
@@ -87,8 +92,8 @@ def _write_share(share: Path, machine: Machine, job: Job) -> None:
     )
     (share / "environ").write_bytes(
         b"".join(
-            f"{name}={value}".encode(errors="surrogateescape") + b"\0"
-            for name, value in job.environ.items()
+            f"{variable}={value}".encode(errors="surrogateescape") + b"\0"
+            for variable, value in job.environ.items()
         )
     )
     (share / "cwd").write_text(str(job.cwd))
@@ -99,7 +104,7 @@ def _write_share(share: Path, machine: Machine, job: Job) -> None:
         raise LabError("a folder's path has a line break in it")
     (share / "folders").write_text("".join(f"{folder}\n" for folder in folders))
     (share / "settings").write_text(
-        f"KIND={'shell' if job.interactive else 'run'}\n"
+        f"KERNEL={name}\nKIND={'shell' if job.interactive else 'run'}\n"
         f"PATIENCE={machine.patience}\nLEAK_CHECK={int(job.leak_check)}\n"
     )
     if job.stdin is not None:
@@ -184,7 +189,7 @@ def _status(share: Path) -> int | None:
         return None
 
 
-def _judge(share: Path, watch: _Watch, log: str) -> list[Problem]:
+def _judge(share: Path, watch: _Watch, log: str, complaints: str) -> list[Problem]:
     found = list(watch.problems)
     # The log holds a report twice where the console had it too.
     seen: set[str] = set()
@@ -193,13 +198,14 @@ def _judge(share: Path, watch: _Watch, log: str) -> list[Problem]:
             seen.add(problem.summary)
             found.append(problem)
     found += [Problem(Fault.LEFT_BEHIND, line) for line in _lines(share / "problems")]
-    if leaks := (share / "kmemleak").read_text() if (share / "kmemleak").exists() else "":
-        count = leaks.count("unreferenced object")
-        found.append(Problem(Fault.LEAK, f"kmemleak: {count} leaked objects", leaks[:6000]))
+    if (share / "kmemleak").exists():
+        found += leaks_in((share / "kmemleak").read_text())
     timed_out = any(problem.fault is Fault.TIMEOUT for problem in found)
     if not (share / "done").exists() and not timed_out:
         what = "after the command" if _status(share) is not None else "before the command ended"
-        found.append(Problem(Fault.DIED, f"the kernel stopped {what}"))
+        words = [*log.splitlines(), *complaints.splitlines()][-LAST_WORDS:]
+        last = "" if found else "\n".join(words)
+        found.append(Problem(Fault.DIED, f"the kernel stopped {what}", last))
     return found
 
 
@@ -225,7 +231,7 @@ def run_job(
     with run_folder() as folder:
         share = folder / "share"
         share.mkdir()
-        _write_share(share, machine, job)
+        _write_share(share, name, machine, job)
         pairs = [socket.socketpair() for _ in range(3)]
         collectors = [_Collector(None), _Collector(out), _Collector(err)]
         with contextlib.ExitStack() as stack:
@@ -249,14 +255,15 @@ def run_job(
                 reader.join(5)
         console = _text(collectors[0].data)
         dmesg = "\n".join(_lines(share / "dmesg"))
-        log = "\n".join([dmesg, "--- console", console, _complaints(folder)])
+        complaints = _complaints(folder)
+        log = f"{dmesg}\n--- console\n{console}\n{complaints}"
         judged = f"{dmesg}\n{_text(collectors[0].data[: watch.asked_at])}"
         return Result(
             kernel=name,
             release=machine.release,
             argv=job.argv,
             status=_status(share),
-            problems=tuple(_judge(share, watch, judged)),
+            problems=tuple(_judge(share, watch, judged, complaints)),
             notes=tuple(_lines(share / "notes")),
             kunit=kunit_totals(dmesg or console),
             boot_seconds=watch.started and watch.started - powered_on,

@@ -30,7 +30,7 @@ def sweep() -> None:
     """Remove the folders of runs that are over."""
     for folder in _base().glob(f"{_PREFIX}*"):
         try:
-            # The owner makes the lock file first thing: without one the folder is just being made.
+            # Without a lock file the folder is just being made.
             with (folder / _LOCK).open() as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
@@ -43,8 +43,10 @@ def run_folder() -> Iterator[Path]:
     """Give a fresh folder, removed at the end of the `with`."""
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_base()))
-    with (folder / _LOCK).open("w") as handle:
+    with (folder / f"{_LOCK}.new").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        # Under its name only once it is locked: a sweep never meets it unlocked while we live.
+        (folder / f"{_LOCK}.new").rename(folder / _LOCK)
         try:
             yield folder
         finally:

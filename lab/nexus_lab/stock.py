@@ -49,7 +49,11 @@ def series_available(releases: tuple[str, ...]) -> list[str]:
     """Return the series that these releases have a stock kernel of, such as ["6.1", "6.12"]."""
     series: set[str] = set()
     for release in releases:
-        for name in Archive(release).names(rf"linux-image-\d+\.\d+\.[\w.+-]*{_FLAVOUR}"):
+        try:
+            names = Archive(release).names(rf"linux-image-\d+\.\d+\.[\w.+-]*{_FLAVOUR}")
+        except LabError:
+            continue  # said when it was looked into
+        for name in names:
             series.add(".".join(name.removeprefix("linux-image-").split(".")[:2]))
     return sorted(series, key=lambda text: [int(part) for part in text.split(".")])
 

@@ -11,7 +11,7 @@ from typing import Any
 from nexus_lab.cache import Entry, cache_root, content_key
 from nexus_lab.errors import LabError
 from nexus_lab.packages import KEYRING, mirrors
-from nexus_lab.process import jailed, run_logged
+from nexus_lab.process import can_unshare, jailed, run_logged
 
 KIND = "toolchain"
 # The release whose compiler and libraries go with the headers that want it.
@@ -108,6 +108,10 @@ def run_make(
     tools: Toolchain, argv: Sequence[str], folders: Sequence[Path]
 ) -> subprocess.CompletedProcess[str]:
     """Run make with a toolchain; the cache and `folders` are visible under their own paths."""
+    if tools.root and not can_unshare():
+        raise LabError(
+            f"{tools.compiler} lies in a folder of its own: that takes the right to mount"
+        )
     return subprocess.run(
         jailed(tools.command(argv, [cache_root(), *folders])),
         check=False,

@@ -206,8 +206,14 @@ class UmlMachine:
             *("root=none", "rootfstype=hostfs", "hostfs=/", "ro", "init=/bin/sh"),
             *(f"nexus_share={share}", f"uml_dir={private}/", "umid=guest"),
             *(f"con0={log}", f"con1={out}", f"con2={err}", "con=null", "ssl=null"),
-            *("panic=-1", "log_buf_len=4M", *job.kernel_arguments, "--", str(share / "init")),
+            # Built in, these two make devices that nobody asked for.
+            *("dummy.numdummies=0", "ifb.numifbs=0", "panic=-1", "log_buf_len=4M"),
+            *(*job.kernel_arguments, "--", str(share / "init")),
         ]
+        if self.debug:
+            # SLUB's per-CPU sheaves keep stale pointers, which make leaks look referenced; caches
+            # with any debugging do without sheaves.
+            arguments[1:1] = ["slab_debug=F", "kunit.autorun=1"]
         # Guest memory is a file: on a tmpfs of its own, out of reach and gone with the guest.
         place = private if can_unshare() else Path("/dev/shm")  # noqa: S108 - UML unlinks it at once
         with contextlib.ExitStack() as stack:

@@ -71,7 +71,6 @@ _SIGNS: dict[Fault, tuple[str, ...]] = {
         r"BUG: (soft lockup|workqueue lockup)",
         r"hard LOCKUP",
     ),
-    Fault.LEAK: (r"kmemleak: [1-9]\d* new suspected memory leaks",),
     Fault.REFERENCE: (
         r"unregister_netdevice: waiting for",
         r"ref_tracker: .*(users|leaked)",
@@ -158,6 +157,23 @@ def problems_in(log: str) -> Iterator[Problem]:
         if not any(known in line for known in _KNOWN for line in report):
             yield Problem(_fault_in(named) or fault, named.strip(), "\n".join(report))
         index = end
+
+
+# Leaks of the kernel's own: its boot, and a copy of the path that each hostfs mount loses.
+_KNOWN_LEAKS = re.compile(r'comm "swapper/\d+", pid [01],|hostfs_init_fs_context\+')
+
+
+def leaks_in(report: str) -> Iterator[Problem]:
+    """Find what kmemleak reported, all of it as one problem.
+
+    Args:
+        report: what /sys/kernel/debug/kmemleak says.
+    """
+    objects = re.split(r"(?m)^(?=unreferenced object )", report)
+    leaked = [text for text in objects if text.strip() and not _KNOWN_LEAKS.search(text)]
+    if leaked:
+        excerpt = "\n".join("".join(leaked).splitlines()[: 2 * EXCERPT])
+        yield Problem(Fault.LEAK, f"kmemleak: {len(leaked)} leaked objects", excerpt)
 
 
 def kunit_totals(log: str) -> KunitTotals:

@@ -6,8 +6,11 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <net/net_namespace.h>
 
 #include "fault.h"
 
@@ -19,23 +22,22 @@ static DEFINE_MUTEX(lab_first);
 static DEFINE_MUTEX(lab_second);
 static DEFINE_SPINLOCK(lab_lock);
 
-/* What the compiler cannot see through. */
-static void *volatile lab_nowhere;
-static volatile int lab_index = 16;
-
 bool lab_fault_is(const char *name)
 {
 	return !strcmp(fault, name);
 }
 
-static void lab_leak(void)
+/* Not inlined: the init section is gone, names and all, when the leak is reported. */
+static noinline void lab_leak(void)
 {
 	int i;
 
 	/* Several: a stale copy of one pointer may stay in a register or on a stack. */
-	for (i = 0; i < 8; i++)
-		lab_nowhere = kmalloc(200, GFP_KERNEL);
-	lab_nowhere = NULL;
+	for (i = 0; i < 8; i++) {
+		void *memory = kmalloc(200, GFP_KERNEL);
+
+		OPTIMIZER_HIDE_VAR(memory);
+	}
 }
 
 /* Both orders, one after the other: nothing blocks, yet two tasks could. */
@@ -64,27 +66,42 @@ static void lab_freed(void)
 
 	if (!memory)
 		return;
-	lab_nowhere = memory;
 	kfree(memory);
-	*(volatile char *)lab_nowhere = 1;
-	lab_nowhere = NULL;
+	OPTIMIZER_HIDE_VAR(memory); /* the compiler would see it, too */
+	WRITE_ONCE(*memory, 1);
 }
 
 static void lab_bounds(void)
 {
 	char *memory = kmalloc(16, GFP_KERNEL);
+	int index = 16;
 
 	if (!memory)
 		return;
-	((volatile char *)memory)[lab_index] = 1;
+	OPTIMIZER_HIDE_VAR(index);
+	WRITE_ONCE(memory[index], 1);
 	kfree(memory);
 }
 
 static void lab_atomic(void)
 {
 	spin_lock(&lab_lock);
-	msleep(1);
+	msleep(20);
 	spin_unlock(&lab_lock);
+}
+
+static void lab_oops(void)
+{
+	int *nowhere = NULL;
+
+	OPTIMIZER_HIDE_VAR(nowhere);
+	WRITE_ONCE(*nowhere, 1);
+}
+
+/* The caller's namespace cannot go away: its loopback device has a user for ever. */
+static void lab_device(void)
+{
+	dev_hold(current->nsproxy->net_ns->loopback_dev);
 }
 
 static int __init lab_fault_init(void)
@@ -92,7 +109,7 @@ static int __init lab_fault_init(void)
 	if (lab_fault_is("leak"))
 		lab_leak();
 	else if (lab_fault_is("oops"))
-		*(volatile int *)lab_nowhere = 1;
+		lab_oops();
 	else if (lab_fault_is("order"))
 		lab_order();
 	else if (lab_fault_is("deadlock"))
@@ -106,7 +123,7 @@ static int __init lab_fault_init(void)
 	else if (lab_fault_is("warning"))
 		WARN(1, "a warning on purpose");
 	else if (lab_fault_is("device"))
-		dev_hold(init_net.loopback_dev);
+		lab_device();
 	else if (lab_fault_is("pinned"))
 		__module_get(THIS_MODULE);
 	return 0;

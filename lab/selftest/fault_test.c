@@ -17,4 +17,5 @@ static struct kunit_suite lab_fault_suite = {
 	.name = "nexus_lab_fault",
 	.test_cases = lab_fault_cases,
 };
+
 kunit_test_suite(lab_fault_suite);

@@ -45,7 +45,7 @@ def _enum(enum: Enum) -> Iterator[str]:
     yield from kernel_doc(f"enum {c_ident(enum.c_enum)}", enum.doc, zip(names, docs, strict=True))
     yield f"enum {c_ident(enum.c_enum)} {{"
     for name, entry in zip(names, enum.entries, strict=True):
-        value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _value(entry.value)
+        value = f"1U << {entry.value.bit_length() - 1}" if enum.flags else _code(entry.value)
         yield f"\t{name} = {value},"
     if enum.render_max:
         last = names[-1]
@@ -56,6 +56,11 @@ def _enum(enum: Enum) -> Iterator[str]:
 
 
 def _value(value: int) -> str:
+    suffix = "ULL" if value > 0x7FFFFFFF else ""
+    return f"{value:#x}{suffix}" if value > 0xFFFF or suffix else str(value)
+
+
+def _code(value: int) -> str:
     return hex(value) if value > 0xFF else str(value)
 
 
@@ -105,9 +110,11 @@ def _attributes(attribute_set: AttributeSet) -> Iterator[str]:
 
 
 def _operations(name: str, prefix: str, operations: Iterable[Operation], doc: str) -> Iterator[str]:
-    yield from comment(doc)
+    listed = tuple(operations)
+    items = ((c_name(prefix, operation.name), operation.doc) for operation in listed)
+    yield from kernel_doc(f"enum {c_ident(name)}", doc, items)
     yield f"enum {c_ident(name)} {{"
-    yield from (f"\t{c_name(prefix, op.name)} = {op.value}," for op in operations)
+    yield from (f"\t{c_name(prefix, operation.name)} = {operation.value}," for operation in listed)
     yield "};"
     yield ""
 
@@ -149,25 +156,31 @@ def layout_header(family: Family, banner: list[str]) -> str:
     """Text of the header whose inclusion fails to compile where a layout differs."""
     lines = [f"/* SPDX-License-Identifier: {LICENCE} */"]
     lines += ["/*", *(f" * {line}" for line in banner), " *"]
-    lines += [
-        " * Include it once, in kernel or user space: it fails to compile where a layout differs"
-    ]
-    lines += [" * from the specification.", " */"]
+    lines += [" * Include it once, in kernel or user space: it fails to compile where a layout"]
+    lines += [" * differs from the specification.", " */"]
     lines += ["#ifndef _NEXUS_QUIC_DCO_LAYOUT_H", "#define _NEXUS_QUIC_DCO_LAYOUT_H", ""]
     lines += ['#include "nexus_quic_dco.h"', ""]
     lines += ["#ifdef __cplusplus", "#define NQD_PIN(what) static_assert(what, #what)", "#else"]
     lines += ["#define NQD_PIN(what) _Static_assert(what, #what)", "#endif"]
     lines += ["#define NQD_PIN_SIZE(type, size) NQD_PIN(sizeof(struct type) == (size))"]
-    lines += ["#define NQD_PIN_MEMBER(type, member, offset, size) \\"]
-    lines += ["\tNQD_PIN(__builtin_offsetof(struct type, member) == (offset)); \\"]
+    lines += ["#define NQD_PIN_OFFSET(type, member, offset) \\"]
+    lines += ["\tNQD_PIN(__builtin_offsetof(struct type, member) == (offset))"]
+    lines += ["#define NQD_PIN_MEMBER(type, member, size) \\"]
     lines += ["\tNQD_PIN(sizeof(((struct type *)0)->member) == (size))", ""]
     for struct in family.structs:
         name = c_ident(struct.name)
         lines += [f"NQD_PIN_SIZE({name}, {struct.size});"]
         for member in struct.members:
-            place = f"{c_ident(member.name)}, {member.offset}, {member.size}"
-            lines += [f"NQD_PIN_MEMBER({name}, {place});"]
+            place = f"{name}, {c_ident(member.name)}"
+            lines += [f"NQD_PIN_OFFSET({place}, {member.offset});"]
+            lines += [f"NQD_PIN_MEMBER({place}, {member.size});"]
         lines += [""]
-    lines += ["#undef NQD_PIN_MEMBER", "#undef NQD_PIN_SIZE", "#undef NQD_PIN", ""]
+    lines += [
+        "#undef NQD_PIN_MEMBER",
+        "#undef NQD_PIN_OFFSET",
+        "#undef NQD_PIN_SIZE",
+        "#undef NQD_PIN",
+        "",
+    ]
     lines += ["#endif /* _NEXUS_QUIC_DCO_LAYOUT_H */", ""]
     return "\n".join(lines)

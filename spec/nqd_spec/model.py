@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The specification as typed objects: reads the YAML, resolves every reference, refuses what it cannot say.
+"""The specification as typed objects: reads the YAML, resolves references, refuses contradictions.
 
 Names keep the YAML's dashes; :func:`c_name` and :func:`python_name` turn them into identifiers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -124,6 +124,7 @@ class Checks:
     min_len: int | None = None
     max_len: int | None = None
     exact_len: int | None = None
+    flags_mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,7 @@ class Rules:
     mandatory: dict[str, tuple[tuple[str, str], ...]]
     write_only: dict[str, tuple[str, ...]]
     secret_members: dict[str, tuple[str, ...]]
+    private: dict[str, tuple[str, ...]]
     errors: tuple[tuple[str, str], ...]
     rules: tuple[Rule, ...]
     sections: tuple[tuple[str, str], ...]
@@ -224,7 +226,7 @@ class Family:
     command_enum: str
     event_enum: str
     groups: tuple[tuple[str, str, tuple[str, ...]], ...]
-    rules: Rules = field(default_factory=lambda: Rules({}, {}, {}, (), (), ()))
+    rules: Rules
 
     def set(self, name: str) -> AttributeSet:
         """The attribute set of that name."""
@@ -237,6 +239,17 @@ class Family:
     def main(self) -> AttributeSet:
         """The set of the top-level attributes."""
         return self.sets[0]
+
+    @property
+    def masks(self) -> dict[str, int]:
+        """Known bits of attributes that are flags: "set.attribute" -> mask."""
+        by_name = {enum.name: enum for enum in self.enums}
+        return {
+            f"{attribute_set.name}.{attribute.name}": by_name[attribute.checks.flags_mask].mask
+            for attribute_set in self.sets
+            for attribute in attribute_set.attributes
+            if attribute.checks.flags_mask is not None
+        }
 
     @property
     def commands(self) -> tuple[Operation, ...]:
@@ -305,7 +318,7 @@ class _Reader:
         position = self.number(raw.get("value-start", 0))
         entries = []
         for item in raw["entries"]:
-            given = {"name": item} if isinstance(item, str) else item
+            given: dict[str, Any] = {"name": item} if isinstance(item, str) else item
             position = given.get("value", position)
             value = 1 << position if flags else position
             entries.append(Entry(given["name"], value, given.get("doc", "").strip()))
@@ -373,7 +386,8 @@ class _Reader:
             if raw["struct"] not in self.structs:
                 raise SpecError(f"attribute {raw['name']}: no struct {raw['struct']}")
             struct = self.structs[raw["struct"]]
-        checks = raw.get("checks", {})
+        checks = dict(raw.get("checks", {}))
+        flags = self.enum(checks.pop("flags-mask", None))
         resolved = {key: self.number(limit) for key, limit in checks.items()}
         return Attribute(
             name=raw["name"],
@@ -390,6 +404,7 @@ class _Reader:
                 min_len=resolved.get("min-len"),
                 max_len=resolved.get("max-len"),
                 exact_len=resolved.get("exact-len"),
+                flags_mask=flags.name if flags else None,
             ),
             doc=raw.get("doc", "").strip(),
         )
@@ -457,23 +472,32 @@ class _Reader:
 
 def _check(family: Family) -> None:
     """Cross-references that the reader did not need while it read."""
-    for attribute_set in family.sets:
-        for attribute in attribute_set.attributes:
-            if attribute.kind == "nest" and attribute_set is not family.main:
-                raise SpecError(f"{attribute_set.name}.{attribute.name}: nests are one level deep")
-            if attribute.nested is not None:
-                family.set(attribute.nested)
+    for attribute in family.main.attributes:
+        if attribute.nested is not None:
+            nested = family.set(attribute.nested)
+            if any(inner.kind == "nest" for inner in nested.attributes):
+                raise SpecError(f"{nested.name}: nests are one level deep")
     for operation in family.operations:
-        lists = (operation.do_request, operation.do_reply, operation.dump_request)
-        lists = (*lists, operation.dump_reply, operation.event_attributes)
+        lists = (
+            operation.do_request,
+            operation.do_reply,
+            operation.dump_request,
+            operation.dump_reply,
+            operation.event_attributes,
+        )
         for name in (name for names in lists for name in names or ()):
             family.set(operation.attribute_set)[name]
         if operation.mcgrp and operation.mcgrp not in {name for name, _, _ in family.groups}:
             raise SpecError(f"{operation.name}: no multicast group {operation.mcgrp}")
-    names = {operation.name for operation in family.operations}
-    for operation_name, needed in family.rules.mandatory.items():
-        if operation_name not in names:
-            raise SpecError(f"rules.yaml names the unknown command {operation_name}")
+
+
+def _check_rules(family: Family) -> None:
+    """What rules.yaml names is there, and it names what it must."""
+    commands = {operation.name for operation in family.commands}
+    if commands != set(family.rules.mandatory):
+        different = commands ^ set(family.rules.mandatory)
+        raise SpecError(f"mandatory attributes in rules.yaml: {sorted(different)} differ")
+    for needed in family.rules.mandatory.values():
         for nest, name in needed:
             (family.set(family.main[nest].nested or "") if nest else family.main)[name]
     for set_name, attributes in family.rules.write_only.items():
@@ -493,6 +517,7 @@ def _rules(raw: dict[str, Any]) -> Rules:
         },
         write_only={name: tuple(names) for name, names in raw["write-only"].items()},
         secret_members={name: tuple(names) for name, names in raw["secret-members"].items()},
+        private={name: tuple(names) for name, names in raw["private"].items()},
         errors=tuple((item["errno"], item["when"].strip()) for item in raw["errors"]),
         rules=tuple(
             Rule(
@@ -507,10 +532,10 @@ def _rules(raw: dict[str, Any]) -> Rules:
     )
 
 
-def load(specification: Path, rules: Path | None = None) -> Family:
+def load(specification: Path, rules: Path) -> Family:
     """Read and check the specification; raises :class:`SpecError` on a contradiction."""
-    extra = _rules(yaml.safe_load(rules.read_text())) if rules else Rules({}, {}, {}, (), (), ())
+    extra = _rules(yaml.safe_load(rules.read_text()))
     family = _Reader(yaml.safe_load(specification.read_text())).family(extra)
-    if family.sets:
-        _check(family)
+    _check(family)
+    _check_rules(family)
     return family

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nexus_lab import LabError, initramfs, runtime
-from nexus_lab.cache import STAMP, Entry, content_key
+from nexus_lab.cache import STAMP, Entry, cache_root, content_key
 from nexus_lab.kernels import KERNELS, kernel_named
 from nexus_lab.module import mirror
 from nexus_lab.process import can_unshare, jailed
@@ -72,6 +72,17 @@ def test_two_runs_at_once_make_a_thing_once(cache: Path, tmp_path: Path) -> None
 def test_keys_depend_on_each_part_and_its_limits() -> None:
     keys = [content_key("ab", "c"), content_key("a", "bc"), content_key("abc"), content_key()]
     assert len(set(keys)) == len(keys)
+
+
+def test_the_cache_lies_where_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEXUS_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert cache_root() == Path("/x/nexusnet")
+    monkeypatch.setenv("NEXUS_CACHE", "/y")
+    assert cache_root() == Path("/y")
+    monkeypatch.setenv("NEXUS_CACHE", "/y y")
+    with pytest.raises(LabError, match="NEXUS_CACHE"):
+        cache_root()
 
 
 def test_an_initramfs_is_a_cpio_archive(tmp_path: Path) -> None:

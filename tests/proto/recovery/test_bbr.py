@@ -12,10 +12,8 @@ from tests.proto.recovery.endpoint import MS, MSS, SECOND, Endpoint
 class Pipe:
     """A bottleneck with an endless queue before a delay; the sender always has data."""
 
-    def __init__(self, core: Core, rate: int, rtt: int, **config: int) -> None:
-        self.end = Endpoint(
-            core, congestion=core.lib.NQD_CONGESTION_BBR_LIKE, rtt_initial=rtt, **config
-        )
+    def __init__(self, core: Core, rate: int, rtt: int) -> None:
+        self.end = Endpoint(core, congestion=core.lib.NQD_CONGESTION_BBR_LIKE, rtt_initial=rtt)
         self.rate = rate
         self.rtt = rtt
         self.now = 0

@@ -2,9 +2,9 @@
 """ECN: validation (RFC 9000 section 13.4.2, appendix A.4), CE (RFC 9002 section 7.1)."""
 
 import pytest
-from tests.proto.recovery.endpoint import MS, MSS, Endpoint
 
 from nexus_sim.core import Core
+from tests.proto.recovery.endpoint import MS, MSS, Endpoint
 
 
 class Marked(Endpoint):

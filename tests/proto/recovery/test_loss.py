@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.proto.recovery.endpoint import MS, MSS, NEVER, SECOND, Endpoint
 
 from nexus_sim.core import Core
+from tests.proto.recovery.endpoint import MS, MSS, NEVER, SECOND, Endpoint
 
 
 def new_rtt(core: Core, initial: int = 0, max_ack_delay: int = 25 * MS) -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.proto.recovery.endpoint import MS, MSS, SECOND, Endpoint
 
 from nexus_sim.core import Core
+from tests.proto.recovery.endpoint import MS, MSS, SECOND, Endpoint
 
 rates = st.integers(10_000, 12_500_000_000)
 

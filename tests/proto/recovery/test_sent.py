@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from nexus_sim.core import load
 from tests.proto.recovery.endpoint import (
     MS,
     MSS,
@@ -16,8 +18,6 @@ from tests.proto.recovery.endpoint import (
     ProtocolViolationError,
     ranges_of,
 )
-
-from nexus_sim.core import load
 
 
 @dataclass(slots=True)
