@@ -43,7 +43,7 @@ _PRELUDE: Final = "".join(
         "u64": "unsigned long long",
         "s64": "long long",
     }.items()
-)
+) + "".join(f"typedef uint{bits}_t __be{bits};\n" for bits in (16, 32, 64))
 
 
 class Flavour(enum.Enum):
