@@ -53,7 +53,7 @@ class ReceivedMachine(RuleBasedStateMachine):
         self.largest = -1
         self.largest_time = 0
         self.report_floor = 0
-        self.late: set[int] = set()
+        self.overtaken: set[int] = set()
         self.late_mark = -1
         self.now = 0
         self.ecn = [0, 0, 0, 0]
@@ -84,7 +84,7 @@ class ReceivedMachine(RuleBasedStateMachine):
         self.ecn[ecn] += 1
         if pn < self.largest:
             self.report_floor = min(self.report_floor, pn)
-            self.late.add(pn)
+            self.overtaken.add(pn)
             self.late_mark = self.largest
         if pn > self.largest:
             self.largest = pn
@@ -117,8 +117,8 @@ class ReceivedMachine(RuleBasedStateMachine):
         below = max(self.largest + 1 - back, 0)
         self.core.lib.nqd_received_forget(self.received, below)
         if below - 1 > self.late_mark:
-            self.late.clear()
-        below = min([below, *self.late])
+            self.overtaken.clear()
+        below = min([below, *self.overtaken])
         self.report_floor = max(self.report_floor, below)
 
     @rule(back=st.integers(0, 600), count=st.integers(0, 300))
