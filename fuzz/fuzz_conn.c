@@ -353,7 +353,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		step(&h, &s);
 	CHECK(h.accepted_count == 0 && h.last_pn == NQD_PN_NONE);
 	CHECK(nqd_conn_activate(&h.c, h.now) == 0 || h.c.state.state != NQD_SESSION_STATE_HOLD);
-	while (script_more(&s) && !h.drained) {
+	while (script_more(&s) && !h.drained && h.now < SCRIPT_TIME_MAX) {
 		step(&h, &s);
 		home_events(&h);
 		home_check(&h);

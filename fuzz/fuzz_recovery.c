@@ -431,7 +431,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	if (!configure(&h, &s))
 		return 0;
-	while (script_more(&s) && !h.dead) {
+	while (script_more(&s) && !h.dead && h.now < SCRIPT_TIME_MAX) {
 		step(&h, &s);
 		if (!h.dead && ++steps % AUDIT_INTERVAL == 0)
 			audit_recovery(&h.r);

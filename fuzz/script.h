@@ -22,6 +22,9 @@
 		}                                                                       \
 	} while (0)
 
+/* Scripts end here: after 146 years. Times of the core are bounded by the clock, which starts at 0. */
+#define SCRIPT_TIME_MAX (1ULL << 62)
+
 /**
  * struct script - where to read
  * @p: next byte

@@ -59,6 +59,7 @@ void nqd_received_init(struct nqd_received *r, u64 floor)
 	r->largest = NQD_PN_NONE;
 	r->largest_time = NQD_TIME_NEVER;
 	r->floor = floor;
+	r->late = NQD_PN_NONE;
 }
 
 /**
@@ -142,10 +143,13 @@ void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
 		r->largest = pn;
 		r->largest_time = now;
 		nqd_received_raise_floor(r);
+	} else {
+		/* It has to be reported, whatever the peer knows of its neighbours. */
+		r->report_floor = min(r->report_floor, pn);
+		r->late = min(r->late, pn);
+		r->late_mark = r->largest;
 	}
 	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
-	/* A late packet has to be reported, whatever the peer knows of its neighbours. */
-	r->report_floor = min(r->report_floor, pn);
 
 	/* RFC 9000 section 13.4.1: every packet counts once; duplicates do not get here. */
 	switch (ecn) {
@@ -168,10 +172,18 @@ void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
  * @r: what was received
  * @below: one more than the Largest Acknowledged of the ACK frame that was acknowledged
  *
- * They are still known, so that duplicates are recognised, but not reported any more.
+ * They are still known, so that duplicates are recognised, but not reported any more. Only those that
+ * arrived late are, until an ACK frame that was certainly built later is acknowledged: the one that was
+ * may have been built before they came.
  */
 void nqd_received_forget(struct nqd_received *r, u64 below)
 {
+	if (r->late != NQD_PN_NONE) {
+		if (below > r->late_mark + 1)
+			r->late = NQD_PN_NONE;
+		else
+			below = min(below, r->late);
+	}
 	r->report_floor = max(r->report_floor, below);
 }
 

@@ -25,6 +25,8 @@
  * @largest_time: when it arrived
  * @floor: numbers below are refused: received, or too old to know
  * @report_floor: numbers below are left out of ACK frames (RFC 9000 section 13.2.4)
+ * @late: smallest number that arrived late and may not have been reported yet, or NQD_PN_NONE
+ * @late_mark: @largest when such a number arrived last
  * @ecn: codepoints that the packets carried (RFC 9000 section 13.4.1)
  * @bitmap: bit pn % NQD_RECEIVED_WINDOW: whether pn, from @floor to @largest, was received
  */
@@ -33,6 +35,8 @@ struct nqd_received {
 	u64 largest_time;
 	u64 floor;
 	u64 report_floor;
+	u64 late;
+	u64 late_mark;
 	struct nqd_ecn_counts ecn;
 	u64 bitmap[NQD_RECEIVED_WORDS];
 };

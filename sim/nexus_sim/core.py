@@ -45,7 +45,7 @@ _PRELUDE: Final = "".join(
         "be16": "uint16_t",
         "be32": "uint32_t",
     }.items()
-)
+) + "".join(f"typedef uint{bits}_t __be{bits};\n" for bits in (16, 32, 64))
 
 
 class Flavour(enum.Enum):

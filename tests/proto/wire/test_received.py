@@ -53,6 +53,8 @@ class ReceivedMachine(RuleBasedStateMachine):
         self.largest = -1
         self.largest_time = 0
         self.report_floor = 0
+        self.overtaken: set[int] = set()
+        self.late_mark = -1
         self.now = 0
         self.ecn = [0, 0, 0, 0]
 
@@ -80,7 +82,10 @@ class ReceivedMachine(RuleBasedStateMachine):
         assert self.verdict(pn) == "duplicate"
         self.numbers.add(pn)
         self.ecn[ecn] += 1
-        self.report_floor = min(self.report_floor, pn)
+        if pn < self.largest:
+            self.report_floor = min(self.report_floor, pn)
+            self.overtaken.add(pn)
+            self.late_mark = self.largest
         if pn > self.largest:
             self.largest = pn
             self.largest_time = self.now
@@ -111,6 +116,9 @@ class ReceivedMachine(RuleBasedStateMachine):
     def ack_was_acknowledged(self, back: int) -> None:
         below = max(self.largest + 1 - back, 0)
         self.core.lib.nqd_received_forget(self.received, below)
+        if below - 1 > self.late_mark:
+            self.overtaken.clear()
+        below = min([below, *self.overtaken])
         self.report_floor = max(self.report_floor, below)
 
     @rule(back=st.integers(0, 600), count=st.integers(0, 300))
@@ -137,6 +145,44 @@ class ReceivedMachine(RuleBasedStateMachine):
 
 
 TestReceived = ReceivedMachine.TestCase
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("new"), st.integers(1, 3)),
+            st.tuples(st.just("late"), st.integers(1, 12)),
+            st.tuples(st.just("send"), st.just(0)),
+            st.tuples(st.just("acked"), st.integers(0, 5)),
+        ),
+        max_size=80,
+    )
+)
+def test_reported_until_the_peer_knows(core: Core, steps: list[tuple[str, int]]) -> None:
+    """However ACK frames overtake packets: none is left out before a frame with it is confirmed."""
+    received = core.ffi.new("struct nqd_received *")
+    core.lib.nqd_received_init(received, 0)
+    numbers: set[int] = set()
+    known: set[int] = set()
+    frames: list[tuple[int, set[int]]] = []
+    largest = -1
+    for action, value in steps:
+        if action == "new":
+            largest += value
+            numbers.add(largest)
+            core.lib.nqd_received_add(received, largest, 0, 0)
+        elif action == "late" and largest - value >= 0 and largest - value not in numbers:
+            numbers.add(largest - value)
+            core.lib.nqd_received_add(received, largest - value, 0, 0)
+        elif action == "send" and numbers:
+            shown = c_ranges(core, received, 200)
+            frames.append((largest, {n for low, high in shown for n in range(low, high + 1)}))
+        elif action == "acked" and value < len(frames):
+            top, held = frames.pop(-1 - value)
+            known |= held
+            core.lib.nqd_received_forget(received, top + 1)
+        reported = {n for low, high in c_ranges(core, received, 200) for n in range(low, high + 1)}
+        assert numbers - known <= reported <= numbers
 
 
 @given(
