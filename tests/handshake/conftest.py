@@ -3,11 +3,11 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from tests.handshake.setting import MIDNIGHT, Setting
 
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.verify import PinnedFingerprints
+from tests.handshake.setting import MIDNIGHT, Setting
 
 
 @pytest.fixture(scope="session")

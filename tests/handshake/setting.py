@@ -10,14 +10,14 @@ from typing import Any
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import QuicEvent
-from tests.handshake.wire import CLIENT, SERVER, Weather, Wire
 
+from nexusnet.handshake import events
 from nexusnet.handshake.acceptor import Acceptor, Limits
 from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.handshake.engine import HandshakeEngine, Phase
-from nexusnet.handshake.events import EngineEvent
 from nexusnet.handshake.profile import DEFAULT_ALPN, EngineConfig
 from nexusnet.handshake.verify import AnyPeer
+from tests.handshake.wire import CLIENT, SERVER, Weather, Wire
 
 MIDNIGHT = dt.datetime(2030, 6, 1, tzinfo=dt.UTC)
 """The time of day in all tests that do not ask for another one."""
@@ -143,8 +143,8 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.acceptor = Acceptor(self.setting.server, self.limits)
-        self.server_events: list[tuple[HandshakeEngine, EngineEvent]] = []
-        self.client_events: dict[HandshakeEngine, list[EngineEvent]] = {}
+        self.server_events: list[tuple[HandshakeEngine, events.EngineEvent]] = []
+        self.client_events: dict[HandshakeEngine, list[events.EngineEvent]] = {}
         self.wire.attach(SERVER, self.acceptor)
 
     def add_client(

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from tests.handshake.setting import MIDNIGHT
 
-from nexusnet.handshake.credentials import Credentials, format_fingerprint, parse_fingerprint
+from nexusnet.handshake.credentials import (
+    Credentials,
+    PrivateKey,
+    format_fingerprint,
+    parse_fingerprint,
+)
 from nexusnet.handshake.errors import (
     CertificateExpiredError,
     ClockError,
@@ -24,6 +28,7 @@ from nexusnet.handshake.verify import (
     PinnedFingerprints,
     TrustedAuthorities,
 )
+from tests.handshake.setting import MIDNIGHT
 
 DAY = dt.timedelta(days=1)
 
@@ -93,7 +98,7 @@ def test_unusable_keys(credentials: Callable[[str], Credentials]) -> None:
     certificate, _ = credentials("vpn.example").to_pem()
     with pytest.raises(CredentialsError, match="ECDSA, Ed25519 or RSA"):
         Credentials.from_pem(
-            certificate, pem(dsa.generate_private_key(1024), serialization.NoEncryption())
+            certificate, pem(dsa.generate_private_key(2048), serialization.NoEncryption())
         )
     locked = pem(
         ec.generate_private_key(ec.SECP256R1()), serialization.BestAvailableEncryption(b"x")
@@ -150,11 +155,12 @@ def test_anyone(credentials: Callable[[str], Credentials]) -> None:
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "p384", "p256"])
 def test_key_types_that_are_taken(kind: str) -> None:
-    key = {
-        "ed25519": lambda: ed25519.Ed25519PrivateKey.generate(),
-        "rsa": lambda: rsa.generate_private_key(65537, 2048),
-        "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
-        "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    }[kind]()
+    key: PrivateKey
+    if kind == "ed25519":
+        key = ed25519.Ed25519PrivateKey.generate()
+    elif kind == "rsa":
+        key = rsa.generate_private_key(65537, 2048)
+    else:
+        key = ec.generate_private_key(ec.SECP384R1() if kind == "p384" else ec.SECP256R1())
     made = Credentials.self_signed("vpn.example", not_before=MIDNIGHT, key=key)
     assert Credentials.from_pem(*made.to_pem()).fingerprint == made.fingerprint

@@ -125,6 +125,7 @@ class TunnelConnection(QuicConnection):
         received_ecn: 1-RTT packets received, by codepoint.
         reported_ecn: our 1-RTT packets as the peer counted them, from its ACK_ECN frames.
         packets_received: authenticated packets of any kind.
+        ack_eliciting_pending: ack-eliciting 1-RTT packets received and in no ACK of ours yet.
         closed_by_peer: whether a CONNECTION_CLOSE of the peer ended the connection.
         offered_versions: what a server's Version Negotiation packet listed; empty without one.
     """
@@ -156,6 +157,7 @@ class TunnelConnection(QuicConnection):
         self.local_parameters = config.profile.parameters()
         self.reported_ecn = EcnTally()
         self.packets_received = 0
+        self.ack_eliciting_pending = 0
         self.offered_versions: tuple[int, ...] = ()
         self.closed_by_peer = False
         self._config = config
@@ -273,7 +275,12 @@ class TunnelConnection(QuicConnection):
     ) -> tuple[bool, bool]:
         self.packets_received += 1
         self._ecn[context.epoch].count(self._datagram_ecn)
-        return super()._payload_received(context, plain, crypto_frame_required)
+        is_ack_eliciting, is_probing = super()._payload_received(
+            context, plain, crypto_frame_required
+        )
+        if is_ack_eliciting and context.epoch is Epoch.ONE_RTT:
+            self.ack_eliciting_pending += 1
+        return is_ack_eliciting, is_probing
 
     @property
     def received_ecn(self) -> EcnTally:
@@ -309,6 +316,8 @@ class TunnelConnection(QuicConnection):
     def _write_ack_frame(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, now: float
     ) -> None:
+        if space is self._spaces[Epoch.ONE_RTT]:
+            self.ack_eliciting_pending = 0
         tally = self._ecn[next(epoch for epoch, known in self._spaces.items() if known is space)]
         if not tally.any:
             super()._write_ack_frame(builder, space, now)
@@ -431,6 +440,8 @@ class TunnelConnection(QuicConnection):
             for context in (pair.recv, pair.send):
                 wipe_bytes(context.secret)
             pair.teardown()
+        for cid in (self._peer_cid, *self._peer_cid_available, *self._host_cids):
+            cid.stateless_reset_token = b""
         for key in self._header_keys.values():
             wipe_bytes(key)
         self._header_keys.clear()

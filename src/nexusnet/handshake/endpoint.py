@@ -16,9 +16,9 @@ from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.errors import HandshakeError, NotReadyError
 from nexusnet.handshake.events import DatagramReceived, EngineEvent, Failed, Ready
+from nexusnet.handshake.export import ExportedConnection
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.udp import UdpSocket
-from nexusnet.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -135,12 +135,12 @@ class _Progress:
         await self._event.wait()
 
 
-async def _export_when_ready(engine: HandshakeEngine, progress: _Progress) -> Session:
+async def _export_when_ready(engine: HandshakeEngine, progress: _Progress) -> ExportedConnection:
     while True:
         if engine.error is not None:
             raise engine.error
         try:
-            return engine.export(asyncio.get_running_loop().time())
+            return engine.export()
         except NotReadyError:
             # The peer sent something that wants an answer since; the engine's deadline bounds this.
             await progress.wait()
@@ -205,7 +205,7 @@ class ClientConnection:
                     self.early_datagrams.append(event.data)
             await self._progress.wait()
 
-    async def export(self) -> Session:
+    async def export(self) -> ExportedConnection:
         """Take the session out; the engine holds no key afterwards.
 
         Raises:
@@ -251,7 +251,7 @@ class AcceptedConnection:
         self.early_datagrams: list[bytes] = []
         self._server = server
 
-    async def export(self) -> Session:
+    async def export(self) -> ExportedConnection:
         """Take the session out; the engine holds no key afterwards.
 
         Raises:
@@ -326,7 +326,7 @@ class Server:
         """Return the next connection whose session can be exported."""
         return await self._accepted.get()
 
-    async def export(self, connection: AcceptedConnection) -> Session:
+    async def export(self, connection: AcceptedConnection) -> ExportedConnection:
         """Take the session of a connection out, see `AcceptedConnection.export`.
 
         Raises:

@@ -30,6 +30,7 @@ from nexusnet.handshake.errors import (
     UnreachableError,
 )
 from nexusnet.handshake.events import Confirmed, DatagramReceived, EngineEvent, Failed, Ready
+from nexusnet.handshake.export import ExportedConnection, export_connection
 from nexusnet.handshake.path_mtu import PathMtuSearch
 from nexusnet.handshake.profile import (
     BASE_DATAGRAM_SIZE,
@@ -291,6 +292,28 @@ class HandshakeEngine:
             return f"the connection is in phase {self.phase.value}"
         return self._connection.pending_work()
 
+    def export(self) -> ExportedConnection:
+        """Take the session out; the engine holds no key afterwards and sends nothing any more.
+
+        What arrives from now on is kept for `take_held`.
+
+        Raises:
+            NotReadyError: something is under way, see `busy`; nothing has changed.
+        """
+        reason = self.busy
+        connection = self._connection
+        if reason is not None or connection is None or self._search is None:
+            raise NotReadyError(f"cannot export yet: {reason}")
+        exported = export_connection(
+            connection,
+            local=self.local,
+            datagram_size=self._search.validated,
+            alpn=self._alpn,
+        )
+        self.phase = Phase.EXPORTED
+        self._drop_connection()
+        return exported
+
     def take_held(self) -> tuple[Received, ...]:
         """Return the datagrams that arrived since the export, oldest first, and forget them."""
         held = tuple(self._held)
@@ -409,9 +432,3 @@ class HandshakeEngine:
         if self._connection is not None:
             self._connection.wipe()
             self._connection = None
-
-    def _require_ready(self) -> TunnelConnection:
-        reason = self.busy
-        if reason is not None or self._connection is None:
-            raise NotReadyError(f"cannot export yet: {reason}")
-        return self._connection

@@ -4,6 +4,8 @@
 from aioquic._crypto import CryptoError
 from aioquic.quic.crypto import CryptoPair, KeyUnavailableError
 
+from nexusnet.handshake.wipe import wipe_bytes
+
 
 class OneRttCrypto(CryptoPair):
     """Keeps account of key updates and of the use of keys (RFC 9001 sections 6 and 6.6).
@@ -14,6 +16,7 @@ class OneRttCrypto(CryptoPair):
         failed: packets whose authentication failed, over all generations.
         tx_phase_start: first packet number sent in this generation; None before that.
         rx_phase_start: lowest packet number received in this generation; None before that.
+        previous_rx_secret: traffic secret of the generation before, of the RX direction.
     """
 
     def __init__(self) -> None:
@@ -24,6 +27,7 @@ class OneRttCrypto(CryptoPair):
         self.failed = 0
         self.tx_phase_start: int | None = None
         self.rx_phase_start: int | None = None
+        self.previous_rx_secret: bytes | None = None
 
     def decrypt_packet(
         self, packet: bytes, encrypted_offset: int, expected_packet_number: int
@@ -56,8 +60,20 @@ class OneRttCrypto(CryptoPair):
             self.tx_phase_start = packet_number
         return packet
 
+    def teardown(self) -> None:
+        """Let go of all keys."""
+        wipe_bytes(self.previous_rx_secret)
+        self.previous_rx_secret = None
+        super().teardown()
+
     def _update_key(self, trigger: str) -> None:
+        previous = self.recv.secret
+        spent = self.send.secret
         super()._update_key(trigger)
+        # RFC 9001 section 6.5: packets of the old phase may still be under way.
+        wipe_bytes(self.previous_rx_secret)
+        self.previous_rx_secret = previous
+        wipe_bytes(spent)
         self.generation += 1
         self.sealed = 0
         self.tx_phase_start = None

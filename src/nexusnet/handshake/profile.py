@@ -12,6 +12,7 @@ from aioquic.tls import CipherSuite
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.tls_context import TunnelTls
 from nexusnet.handshake.verify import PeerVerifier
+from nexusnet.netlink.generated import FRAMES_MAX_LEN
 
 BASE_DATAGRAM_SIZE: Final = 1200
 """UDP payload in bytes that every QUIC path carries (RFC 9000 section 14)."""
@@ -32,8 +33,9 @@ DEFAULT_SUITES: Final = (
     CipherSuite.CHACHA20_POLY1305_SHA256,
 )
 
-MIN_TUNNEL_DATAGRAM: Final = 1150
-"""Least max_datagram_frame_size of a peer, in bytes, that a control message surely fits."""
+MIN_TUNNEL_DATAGRAM: Final = FRAMES_MAX_LEN + 3
+"""Least max_datagram_frame_size of a peer, in bytes, that any control message fits, type and length
+included."""
 
 
 @dataclass(frozen=True, slots=True)

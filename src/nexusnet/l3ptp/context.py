@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from nexusnet.l3ptp.errors import MalformedError, UnknownContextError
+from nexusnet.netlink.generated import FRAMES_MAX_LEN
 from nexusnet.quic.errors import QuicError
 from nexusnet.quic.varint import decode_varint, encode_varint
 
@@ -19,11 +20,11 @@ class Context(enum.IntEnum):
     """One control message."""
 
 
-CONTROL_PAYLOAD_MAX: Final = 1155
-"""Bytes of a control message that fit the smallest datagram of QUIC.
+CONTROL_PAYLOAD_MAX: Final = FRAMES_MAX_LEN - 1
+"""Bytes of a control message: with its context ID it fits what a data plane sends at a time.
 
-1,200 bytes less short header (1), connection ID (20), packet number (4), tag (16), frame type (1),
-length (2) and context ID (1).
+With frame type and length (3), short header (1), connection ID (20), packet number (4) and tag (16)
+it fits the smallest datagram of QUIC, 1,200 bytes, too.
 """
 
 
