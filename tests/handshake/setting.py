@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Scenes for handshake tests: our engines, plain aioquic peers, a wire between them."""
 
+from __future__ import annotations
+
 import datetime as dt
 import ssl
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import QuicEvent
 
-from nexusnet.handshake import events
 from nexusnet.handshake.acceptor import Acceptor, Limits
 from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.handshake.profile import DEFAULT_ALPN, EngineConfig
 from nexusnet.handshake.verify import AnyPeer
 from tests.handshake.wire import CLIENT, SERVER, Weather, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aioquic.quic.events import QuicEvent
+
+    from nexusnet.handshake.events import EngineEvent
 
 MIDNIGHT = dt.datetime(2030, 6, 1, tzinfo=dt.UTC)
 """The time of day in all tests that do not ask for another one."""
@@ -32,13 +38,13 @@ class Setting:
     server: EngineConfig
     client: EngineConfig
 
-    def with_server(self, **changes: Any) -> "Setting":
+    def with_server(self, **changes: Any) -> Setting:
         return replace(self, server=replace(self.server, **changes))
 
-    def with_client(self, **changes: Any) -> "Setting":
+    def with_client(self, **changes: Any) -> Setting:
         return replace(self, client=replace(self.client, **changes))
 
-    def trusting(self) -> "Setting":
+    def trusting(self) -> Setting:
         """The same where nobody asks for certificates, for plain peers."""
         return self.with_server(verifier=AnyPeer())
 
@@ -143,8 +149,8 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.acceptor = Acceptor(self.setting.server, self.limits)
-        self.server_events: list[tuple[HandshakeEngine, events.EngineEvent]] = []
-        self.client_events: dict[HandshakeEngine, list[events.EngineEvent]] = {}
+        self.server_events: list[tuple[HandshakeEngine, EngineEvent]] = []
+        self.client_events: dict[HandshakeEngine, list[EngineEvent]] = {}
         self.wire.attach(SERVER, self.acceptor)
 
     def add_client(

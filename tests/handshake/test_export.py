@@ -16,9 +16,11 @@ from aioquic.quic.events import (
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.tls import CipherSuite, Epoch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase as HypothesisPhase
 from hypothesis import strategies as st
 
 from nexusnet.handshake.connection import Ecn
+from nexusnet.handshake.datagram import Received
 from nexusnet.handshake.derivation import KeySchedule
 from nexusnet.handshake.engine import MAX_HELD, HandshakeEngine, Phase
 from nexusnet.handshake.errors import NotReadyError
@@ -139,8 +141,10 @@ def test_the_connection_goes_on(setting: Setting, role: str, suite: CipherSuite)
     # A key update by us, then one by the peer; data passes both ways in each phase.
     for round_number, initiate in enumerate((continuation.update_keys, None)):
         if initiate is None:
+            # aioquic keeps no old key, so nothing of ours may cross its update.
             meeting.peer.quic.request_key_update()
             meeting.peer.quic.send_ping(100)
+            meeting.flush()
         else:
             initiate()
         mark = f"phase {round_number}".encode()
@@ -307,7 +311,8 @@ def test_a_key_update_before_the_export(setting: Setting, role: str) -> None:
     connection = meeting.engine._connection
     assert connection is not None
     assert connection._one_rtt.recv.secret is not None
-    first = bytes(connection._one_rtt.recv.secret)
+    # A copy: the original is overwritten in place.
+    first = bytes(bytearray(connection._one_rtt.recv.secret))
     old_phase = meeting.peer.quic
     old_phase.send_ping(1)
     meeting.flush()
@@ -399,17 +404,13 @@ def test_the_peers_ecn_report_is_kept(setting: Setting) -> None:
 def test_nothing_but_sealed_short_headers_is_kept_after_the_export(setting: Setting) -> None:
     meeting = Meeting(setting, "client").ready()
     meeting.engine.export()
-    sent_before = len(meeting.wire.log)
-    for number in range(2 * MAX_HELD):
-        meeting.peer.quic.send_datagram_frame(bytes([number]) * 100)
-        meeting.wire.flush(SERVER)
-    meeting.wire.settle(0.03)
-    assert meeting.engine.held_dropped > 0
-    held = meeting.engine.take_held()
-    assert len(held) == MAX_HELD
-    assert all(one.data[0] < 0x80 for one in held)
+    arriving = [Received(b"\x40" + bytes([n]) * 40, CLIENT, SERVER) for n in range(MAX_HELD)]
+    useless = [Received(data, CLIENT, SERVER) for data in (b"", b"\xc0" + bytes(1199))]
+    for one in arriving + useless + arriving[:3]:
+        meeting.engine.receive(one, meeting.wire.now)
+    assert meeting.engine.held_dropped == 3
+    assert meeting.engine.take_held() == tuple(arriving)
     assert meeting.engine.take_held() == ()
-    assert all(one.local == SERVER for one in meeting.wire.log[sent_before:])
     assert meeting.engine.transmit(meeting.wire.now) == []
     assert meeting.engine.deadline() is None
     with pytest.raises(NotReadyError, match="exported"):
@@ -519,29 +520,35 @@ def test_no_secret_is_shown_or_logged(
 # Properties
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    seed=st.integers(0, 2**32),
-    role=st.sampled_from(ROLES),
-    suite=st.sampled_from(ALL_SUITES),
+weathers = st.builds(
+    Weather,
     loss=st.floats(0, 0.3),
     duplicate=st.floats(0, 0.3),
     reorder=st.floats(0, 0.5),
     mtu=st.integers(1200, 1500),
 )
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    phases=[
+        HypothesisPhase.explicit,
+        HypothesisPhase.reuse,
+        HypothesisPhase.generate,
+    ],  # shrinking handshakes takes too long
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**32),
+    role=st.sampled_from(ROLES),
+    suite=st.sampled_from(ALL_SUITES),
+    weather=weathers,
+)
 def test_export_in_any_weather(
-    setting: Setting,
-    seed: int,
-    role: str,
-    suite: CipherSuite,
-    loss: float,
-    duplicate: float,
-    reorder: float,
-    mtu: int,
+    setting: Setting, seed: int, role: str, suite: CipherSuite, weather: Weather
 ) -> None:
-    wire = Wire(seed, Weather(loss=loss, duplicate=duplicate, reorder=reorder, mtu=mtu))
+    wire = Wire(seed, weather)
     patient = setting.with_client(timeout=50.0).with_server(timeout=50.0)
     meeting = Meeting(patient, role, suite=suite, wire=wire).ready()
     peer_received = set(meeting.peer_space.received_packets._received)
