@@ -24,7 +24,7 @@ from nexusnet.handshake.datagram import Received
 from nexusnet.handshake.derivation import KeySchedule
 from nexusnet.handshake.engine import MAX_HELD, HandshakeEngine, Phase
 from nexusnet.handshake.errors import NotReadyError
-from nexusnet.handshake.export import ExportedConnection, received_ranges, udp_tuple
+from nexusnet.handshake.export import ExportedConnection, _rtt, received_ranges, udp_tuple
 from nexusnet.keys import SecretSet
 from nexusnet.netlink.generated import CipherSuite as AbiSuite
 from nexusnet.netlink.generated import Role
@@ -620,8 +620,6 @@ def test_more_ranges_than_fit_raise_the_floor() -> None:
 
 
 def test_a_client_that_got_nothing_yet_has_no_rtt(setting: Setting) -> None:
-    from nexusnet.handshake.export import _rtt  # noqa: PLC0415 - the one use
-
     engine = HandshakeEngine.client(setting.client, local=CLIENT, remote=SERVER, now=0.0)
     assert engine._connection is not None
     assert _rtt(engine._connection) == RttState()

@@ -27,6 +27,7 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from nexusnet.handshake.aioquic_names import ensure_aioquic
 from nexusnet.handshake.connection import TunnelConnection
 from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.handshake.engine import LONG_HEADER, HandshakeEngine, Phase
@@ -113,7 +114,9 @@ class Acceptor:
 
         Raises:
             CredentialsError: the configuration has no certificate.
+            IncompatibleAioquicError: the installed aioquic is not the one written for.
         """
+        ensure_aioquic()
         if config.credentials is None:
             raise CredentialsError("a server needs a certificate and its private key")
         if not config.profile.connection_id_length:

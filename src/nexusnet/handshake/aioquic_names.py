@@ -6,6 +6,7 @@ in this package stands in the tables below (a test compares them with the code);
 looks all of them up in the installed version and says in one line what moved.
 """
 
+import functools
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterator
@@ -182,6 +183,16 @@ def check_aioquic(
             f"aioquic {version} does not fit: {'; '.join(map(str, findings))}; install the version"
             f" that requirements.lock pins ({SUPPORTED[0]}.{SUPPORTED[1]}.x)"
         )
+
+
+@functools.cache
+def ensure_aioquic() -> None:
+    """Check the installed aioquic, once in a process.
+
+    Raises:
+        IncompatibleAioquicError: see `check_aioquic`.
+    """
+    check_aioquic()
 
 
 def _findings(version: str, lookup: Callable[[object, str], Any]) -> Iterator[Finding]:

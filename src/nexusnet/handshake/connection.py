@@ -45,6 +45,7 @@ from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.tls import CipherSuite, Direction, Epoch
 
+from nexusnet.handshake.aioquic_names import ensure_aioquic
 from nexusnet.handshake.one_rtt import OneRttCrypto
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE, EngineConfig
 from nexusnet.handshake.tls_context import TunnelTls
@@ -152,6 +153,7 @@ class TunnelConnection(QuicConnection):
             original_destination_connection_id: a server's: from the client's first Initial.
             retry_source_connection_id: a server's: from the Retry it sent, if any.
         """
+        ensure_aioquic()
         # aioquic reads the peer's parameters while the handshake runs.
         self.peer_parameters: QuicTransportParameters | None = None
         self.local_parameters = config.profile.parameters()
