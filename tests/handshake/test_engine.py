@@ -474,7 +474,6 @@ def test_no_stream_may_be_opened(setting: Setting) -> None:
 
 def test_a_hello_without_end_is_cut_off(setting: Setting) -> None:
     big = QuicConfiguration(is_client=True, alpn_protocols=["l3ptp/1"], quantum_readiness_test=True)
-    del config
     stage = scene(setting.trusting())
     quic = QuicConnection(configuration=big)
     quic.connect(SERVER, stage.wire.now)

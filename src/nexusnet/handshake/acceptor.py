@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aioquic._buffer import Buffer
+from aioquic._buffer import Buffer, BufferReadError
 from aioquic.quic.packet import (
     QuicHeader,
     QuicPacketType,
@@ -172,23 +172,27 @@ class Acceptor:
         self._feed(engine, datagram, now)
 
     def _receive_long(self, datagram: Received, now: float) -> None:
-        try:
-            header = pull_quic_header(
-                Buffer(data=datagram.data),
-                host_cid_length=self._config.profile.connection_id_length,
-            )
-        except ValueError:
-            # Versions other than 1 and 2 are not parsed beyond the invariants, so this is garbage.
+        invariants = _Invariants.read(datagram.data)
+        if invariants is None:
             self.drops[Drop.MALFORMED] += 1
             return
-        engine = self._by_connection_id.get(header.destination_cid)
+        engine = self._by_connection_id.get(invariants.destination_cid)
         if engine is None:
-            engine = self._by_initial.get((header.destination_cid, datagram.remote))
+            engine = self._by_initial.get((invariants.destination_cid, datagram.remote))
         if engine is not None:
             self._feed(engine, datagram, now)
-        elif header.version != QuicProtocolVersion.VERSION_1:
-            self._refuse_version(header, datagram)
-        elif header.packet_type is not QuicPacketType.INITIAL:
+        elif invariants.version != QuicProtocolVersion.VERSION_1:
+            self._refuse_version(invariants, datagram)
+        else:
+            self._receive_unknown(datagram, now)
+
+    def _receive_unknown(self, datagram: Received, now: float) -> None:
+        try:
+            header = pull_quic_header(Buffer(data=datagram.data))
+        except ValueError:
+            self.drops[Drop.MALFORMED] += 1
+            return
+        if header.packet_type is not QuicPacketType.INITIAL:
             self.drops[Drop.UNKNOWN_CONNECTION] += 1
         elif len(datagram.data) < BASE_DATAGRAM_SIZE:
             # RFC 9000 section 14.1: never answer a small Initial.
@@ -196,18 +200,18 @@ class Acceptor:
         else:
             self._receive_first(header, datagram, now)
 
-    def _refuse_version(self, header: QuicHeader, datagram: Received) -> None:
+    def _refuse_version(self, invariants: "_Invariants", datagram: Received) -> None:
         self.drops[Drop.UNSUPPORTED_VERSION] += 1
         # RFC 9000 section 6.1: only for datagrams that could begin a connection, and never in
         # answer to a Version Negotiation packet.
         if (
             self._limits.version_negotiation
-            and header.packet_type is not QuicPacketType.VERSION_NEGOTIATION
+            and invariants.version != QuicProtocolVersion.NEGOTIATION
             and len(datagram.data) >= BASE_DATAGRAM_SIZE
         ):
             answer = encode_quic_version_negotiation(
-                source_cid=header.destination_cid,
-                destination_cid=header.source_cid,
+                source_cid=invariants.destination_cid,
+                destination_cid=invariants.source_cid,
                 supported_versions=[QuicProtocolVersion.VERSION_1],
             )
             self._answers.append(Transmit(answer, datagram.local, datagram.remote))
@@ -403,6 +407,27 @@ class Acceptor:
         network = self._pending.pop(engine, None)
         if network is not None:
             self._pending_of[network] -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Invariants:
+    """What all versions of QUIC have in common in a long header (RFC 8999 section 5.1)."""
+
+    version: int
+    destination_cid: bytes
+    source_cid: bytes
+
+    @classmethod
+    def read(cls, data: bytes) -> "_Invariants | None":
+        """Return them, or None where the datagram is too short."""
+        buf = Buffer(data=data)
+        try:
+            buf.pull_uint8()
+            version = buf.pull_uint32()
+            destination_cid = buf.pull_bytes(buf.pull_uint8())
+            return cls(version, destination_cid, buf.pull_bytes(buf.pull_uint8()))
+        except BufferReadError:
+            return None
 
 
 def _without_scope(address: Address) -> Address:

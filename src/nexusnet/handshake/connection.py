@@ -13,7 +13,7 @@ What is changed, and why (the names used are checked at start, see `aioquic_name
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aioquic._buffer import Buffer
 from aioquic.buffer import UINT_VAR_MAX_SIZE
@@ -50,6 +50,9 @@ from nexusnet.handshake.one_rtt import OneRttCrypto
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE, EngineConfig
 from nexusnet.handshake.tls_context import TunnelTls
 from nexusnet.handshake.wipe import wipe_bytes
+
+AMPLIFICATION: Final = 3
+"""Bytes that may be sent for each one received, before the address is validated."""
 
 MAX_HELLO: Final = 65536
 """Bytes of unauthenticated CRYPTO data that are kept for a connection."""
@@ -268,6 +271,16 @@ class TunnelConnection(QuicConnection):
         """Take a datagram, as `receive_datagram`, with the ECN codepoint of its IP header."""
         self._datagram_ecn = ecn
         self.receive_datagram(data, addr, now)
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, Any]]:
+        """Return what to send, see `QuicConnection`."""
+        datagrams = super().datagrams_to_send(now)
+        path = self._network_paths[0]
+        # RFC 9000 section 8.1: aioquic's CONNECTION_CLOSE pays no heed to the limit. A stranger's
+        # handshake that is given up ends in silence then.
+        if not path.is_validated and path.bytes_sent > AMPLIFICATION * path.bytes_received:
+            return []
+        return datagrams
 
     def _payload_received(
         self,

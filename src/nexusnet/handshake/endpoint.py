@@ -65,18 +65,24 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._running = False
+        self._reading = False
 
     def start(self) -> None:
         """Read the socket and serve the driver."""
-        self._running = True
+        self._running = self._reading = True
         self._loop.add_reader(self._udp.sock, self._readable)
         self.kick()
 
+    def stop_reading(self) -> None:
+        """Leave reading to someone else; sending goes on."""
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._udp.sock)
+
     def stop(self) -> None:
         """Leave the socket alone."""
-        if self._running:
-            self._running = False
-            self._loop.remove_reader(self._udp.sock)
+        self.stop_reading()
+        self._running = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -358,8 +364,8 @@ class Server:
         self._pump.kick()
 
     def detach(self) -> UdpSocket:
-        """Stop reading the socket; `receive` goes on."""
-        self._pump.stop()
+        """Stop reading the socket; what is handed to `receive` is still answered through it."""
+        self._pump.stop_reading()
         return self.udp
 
     def close(self) -> None:
