@@ -24,6 +24,7 @@ from nexusnet.handshake.datagram import Received
 from nexusnet.handshake.derivation import KeySchedule
 from nexusnet.handshake.engine import MAX_HELD, HandshakeEngine, Phase
 from nexusnet.handshake.errors import NotReadyError
+from nexusnet.handshake.events import DatagramReceived, EngineEvent
 from nexusnet.handshake.export import ExportedConnection, _rtt, received_ranges, udp_tuple
 from nexusnet.keys import SecretSet
 from nexusnet.netlink.generated import CipherSuite as AbiSuite
@@ -33,7 +34,7 @@ from nexusnet.quic.keys import derive_header_key, derive_packet_keys, next_secre
 from nexusnet.session import PnRange, RttState, SessionRef
 from tests.handshake.continuation import SUITES, Continuation
 from tests.handshake.setting import PlainPeer, PlainServer, Scene, Setting, plain_client, scene
-from tests.handshake.wire import CLIENT, SERVER, Weather, Wire
+from tests.handshake.wire import CLIENT, SERVER, Fate, Weather, Wire
 
 ROLES = ["client", "server"]
 ALL_SUITES = [
@@ -83,6 +84,16 @@ class Meeting:
     @property
     def peer_space(self) -> QuicPacketSpace:
         return self.peer.quic._spaces[Epoch.ONE_RTT]
+
+    def events(self) -> list[EngineEvent]:
+        """What the engine, or the acceptor for it, has told since the last call."""
+        found: list[EngineEvent] = []
+        while (event := self.engine.next_event()) is not None:
+            found.append(event)
+        if self.address == SERVER:
+            while (item := self.scene.acceptor.next_event()) is not None:
+                found.append(item[1])
+        return found
 
     def go_on(self) -> Continuation:
         """Export, and continue with the model."""
@@ -363,10 +374,7 @@ def test_pending_acks_are_exported_and_sent_later(setting: Setting) -> None:
     meeting.wire.run(lambda: connection.ack_eliciting_pending > 0)
     exported = meeting.engine.export()
     assert exported.ack_eliciting_pending > 0
-    events = []
-    while (event := meeting.engine.next_event()) is not None:
-        events.append(event)
-    assert b"unacknowledged" in [getattr(event, "data", None) for event in events]
+    assert DatagramReceived(b"unacknowledged") in meeting.events()
     continuation = Continuation(exported, CLIENT, SERVER)
     meeting.wire.attach(CLIENT, continuation)
     meeting.flush()
@@ -515,6 +523,69 @@ def test_no_secret_is_shown_or_logged(
         for secret in secrets | tokens:
             assert secret.hex() not in text.lower()
             assert repr(secret)[2:-1] not in text
+
+
+# The handover, datagram by datagram
+
+
+@pytest.mark.parametrize("fate", list(Fate))
+def test_each_datagram_in_turn_has_bad_luck(setting: Setting, role: str, fate: Fate) -> None:
+    length, everything = handover(setting, role, {})
+    assert everything == [b"number %d" % number for number in range(5)]
+    for unlucky_one in range(length):
+        _, delivered = handover(setting, role, {unlucky_one: fate})
+        assert len(set(delivered)) == len(delivered), "delivered twice"
+        # The replay at the end makes up for the one that was lost, unless that came too early.
+        assert len(delivered) >= len(everything) - (fate is Fate.LOST)
+
+
+def handover(setting: Setting, role: str, fates: dict[int, Fate]) -> tuple[int, list[bytes]]:
+    """Hand over while the peer keeps sending; return what was on the wire and what arrived."""
+    wire = Wire(fates=fates)
+    meeting = Meeting(setting, role, wire=wire)
+    delivered: list[bytes] = []
+    sent = 0
+
+    def peer_sends() -> None:
+        nonlocal sent
+        meeting.peer.quic.send_datagram_frame(b"number %d" % sent)
+        wire.flush(meeting.peer_address)
+        sent += 1
+
+    wire.run(lambda: meeting.engine.phase is Phase.READY)
+    peer_sends()
+    wire.settle(0.015)
+    peer_sends()
+    meeting.ready()
+    exported = meeting.engine.export()
+    delivered += [event.data for event in meeting.events() if isinstance(event, DatagramReceived)]
+    # Between export and activation.
+    peer_sends()
+    wire.settle(0.015)
+    peer_sends()
+    wire.settle(0.004)
+    continuation = Continuation(exported, meeting.address, meeting.peer_address)
+    for held in meeting.engine.take_held():
+        continuation.receive(held, wire.now)
+    wire.attach(meeting.address, continuation)
+    peer_sends()
+    for number in range(3):
+        continuation.send([DatagramFrame(b"answer %d" % number)])
+    meeting.flush()
+    wire.settle(5)
+    # Everything that was ever on the wire is replayed; only what was lost before is news.
+    before = len(continuation.datagrams)
+    for transmit in wire.log:
+        if transmit.local == meeting.peer_address:
+            continuation.receive(
+                Received(transmit.data, meeting.address, meeting.peer_address), wire.now
+            )
+    assert len(continuation.datagrams) - before <= (Fate.LOST in fates.values())
+    assert meeting.peer_space.ack_eliciting_in_flight == 0
+    answers = [event.data for event in meeting.peer.of_type(DatagramFrameReceived)]
+    assert len(set(answers)) == len(answers)
+    assert len(answers) >= (2 if Fate.LOST in fates.values() else 3)
+    return len(wire.log), delivered + continuation.datagrams
 
 
 # Properties

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A simulated network with its own clock: seeded loss, duplication, reordering, an MTU."""
 
+import enum
 import heapq
 import itertools
 import random
@@ -36,6 +37,18 @@ class Weather:
     ecn: Ecn = Ecn.NOT_ECT
 
 
+class Fate(enum.Enum):
+    """What happens to one datagram."""
+
+    LOST = "lost"
+    TWICE = "twice"
+    LATE = "late"
+
+
+LATENESS = 0.2
+"""Seconds that a late datagram takes longer."""
+
+
 @dataclass
 class Wire:
     """Carries datagrams between endpoints, in simulated seconds."""
@@ -44,6 +57,7 @@ class Wire:
     weather: Weather = field(default_factory=Weather)
     now: float = 1000.0
     log: list[Transmit] = field(default_factory=list)
+    fates: dict[int, Fate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -59,12 +73,15 @@ class Wire:
     def send(self, transmits: Iterable[Transmit]) -> None:
         weather = self.weather
         for transmit in transmits:
+            fate = self.fates.get(len(self.log))
             self.log.append(transmit)
             if len(transmit.data) > weather.mtu or self.random.random() < weather.loss:
                 continue
-            copies = 2 if self.random.random() < weather.duplicate else 1
+            if fate is Fate.LOST:
+                continue
+            copies = 2 if self.random.random() < weather.duplicate or fate is Fate.TWICE else 1
             for _ in range(copies):
-                delay = weather.delay
+                delay = weather.delay + (LATENESS if fate is Fate.LATE else 0.0)
                 if self.random.random() < weather.reorder:
                     delay *= 1 + 3 * self.random.random()
                 received = Received(transmit.data, transmit.remote, transmit.local, weather.ecn)
