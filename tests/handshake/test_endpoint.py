@@ -28,7 +28,7 @@ from nexusnet.handshake.errors import (
 )
 from nexusnet.handshake.export import ExportedConnection
 from nexusnet.handshake.profile import EngineConfig, utc_now
-from nexusnet.handshake.udp import UdpSocket, plain_ip
+from nexusnet.handshake.udp import UdpSocket, normal_address, plain_ip
 from nexusnet.handshake.verify import AnyPeer, PinnedFingerprints
 from nexusnet.quic.frames import DatagramFrame
 from tests.handshake.continuation import Continuation
@@ -448,6 +448,26 @@ def test_addresses_as_text() -> None:
     assert plain_ip("::ffff:192.0.2.1") == "192.0.2.1"
     assert plain_ip("2001:DB8:0::1") == "2001:db8::1"
     assert plain_ip("fe80::1%3") == "fe80::1%3"
+    assert normal_address(("fe80:0::1%lo", 5)) == (f"fe80::1%{socket.if_nametoindex('lo')}", 5)
+    assert normal_address(("0:0:0:0:0:0:0:1", 5)) == ("::1", 5)
+    for host in ("localhost", "1.2.3", "::1::"):
+        with pytest.raises(ValueError):
+            normal_address((host, 5))
+    with pytest.raises(OSError):
+        normal_address(("fe80::1%nosuch", 5))
+
+
+def test_an_address_may_be_written_in_any_way(live: Setting) -> None:
+    if not has_ipv6():
+        pytest.skip("no IPv6 here")
+
+    async def scenario() -> None:
+        server = Server.listen(live.server, ("0:0:0:0:0:0:0:1", 0))
+        client = await ClientConnection.open(live.client, ("0::1", server.local[1]))
+        client.close()
+        server.close()
+
+    within(scenario())
 
 
 def test_a_server_for_anyone_has_no_identity(live: Setting) -> None:

@@ -27,6 +27,7 @@ from nexusnet.handshake.errors import (
     CertificateRefusedError,
     ClockError,
     ClosedByUsError,
+    CredentialsError,
     DatagramsUnsupportedError,
     EngineFaultError,
     FingerprintMismatchError,
@@ -36,11 +37,12 @@ from nexusnet.handshake.errors import (
     PeerClosedError,
     PeerViolationError,
     UnreachableError,
+    UntrustedCertificateError,
     VersionMismatchError,
 )
 from nexusnet.handshake.events import Confirmed, Failed, Ready
-from nexusnet.handshake.profile import TransportProfile
-from nexusnet.handshake.verify import PinnedFingerprints
+from nexusnet.handshake.profile import TransportProfile, utc_now
+from nexusnet.handshake.verify import PinnedFingerprints, TrustedAuthorities
 from tests.handshake.setting import (
     MIDNIGHT,
     PlainPeer,
@@ -534,6 +536,26 @@ def test_a_client_with_an_empty_connection_id(setting: Setting) -> None:
     exported = client.export()
     assert exported.local_cids[0].value == b""
     assert stage.server_end(client).export().peer_cids[0].value == b""
+
+
+def test_an_authority_without_a_name_proves_nothing(setting: Setting) -> None:
+    config = setting.with_client(verifier=TrustedAuthorities(), server_name=None).client
+    with pytest.raises(CredentialsError, match="server name"):
+        HandshakeEngine.client(config, local=CLIENT, remote=SERVER, now=0.0)
+
+
+def test_a_server_of_an_authority(setting: Setting) -> None:
+    now = utc_now()  # OpenSSL looks at the clock itself
+    authority = Credentials.self_signed("vpn.example", not_before=now - dt.timedelta(days=1))
+    trusting = setting.with_client(
+        verifier=TrustedAuthorities(authority.to_pem()[0]), wall_clock=utc_now
+    ).with_server(credentials=authority)
+    _, client, _ = outcome(trusting)
+    identity = client.export().identity
+    assert identity is not None
+    assert identity.name == "vpn.example"
+    elsewhere = trusting.with_client(server_name="other.example")
+    failed(elsewhere, UntrustedCertificateError, CertificateRefusedError, "not trusted")
 
 
 def test_the_key_log_lets_an_analyser_in(setting: Setting) -> None:

@@ -60,7 +60,6 @@ ATTRIBUTES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
         (
             "_close_event",
             "_close_pending",
-            "_crypto_buffers",
             "_crypto_streams",
             "_cryptos",
             "_cryptos_initial",
@@ -94,7 +93,6 @@ ATTRIBUTES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
     (
         QuicPacketRecovery,
         (
-            "_rtt_initial",
             "_rtt_initialized",
             "_rtt_latest",
             "_rtt_min",

@@ -18,7 +18,7 @@ from nexusnet.handshake.errors import HandshakeError, NotReadyError
 from nexusnet.handshake.events import DatagramReceived, EngineEvent, Failed, Ready
 from nexusnet.handshake.export import ExportedConnection
 from nexusnet.handshake.profile import EngineConfig
-from nexusnet.handshake.udp import UdpSocket
+from nexusnet.handshake.udp import UdpSocket, normal_address
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +183,9 @@ class ClientConnection:
         Raises:
             HandshakeError: no session; the class says why.
             OSError: no socket can be opened.
+            ValueError: `remote` is no IP address.
         """
+        remote = normal_address(remote)
         if udp is None:
             udp = UdpSocket.for_remote(remote)
         now = asyncio.get_running_loop().time()

@@ -22,6 +22,7 @@ from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.handshake.diagnosis import diagnose, version_error
 from nexusnet.handshake.errors import (
     ClosedByUsError,
+    CredentialsError,
     DatagramsUnsupportedError,
     EngineFaultError,
     HandshakeError,
@@ -37,6 +38,7 @@ from nexusnet.handshake.profile import (
     MIN_TUNNEL_DATAGRAM,
     EngineConfig,
 )
+from nexusnet.handshake.verify import TrustedAuthorities
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +125,14 @@ class HandshakeEngine:
             local: our address.
             remote: the server's address.
             now: seconds.
+
+        Raises:
+            CredentialsError: certificates of authorities are trusted, but for no name.
+            IncompatibleAioquicError: the installed aioquic is not the one written for.
         """
+        if config.server_name is None and isinstance(config.verifier, TrustedAuthorities):
+            # Any certificate of any site would do.
+            raise CredentialsError("a server name is needed to check a certificate of an authority")
         connection = TunnelConnection(config, is_client=True)
         engine = cls(config, connection, is_client=True, local=local, remote=remote, now=now)
         connection.connect(remote, now)

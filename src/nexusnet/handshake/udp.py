@@ -38,6 +38,19 @@ def plain_ip(text: str) -> str:
     return f"{ip}%{scope}" if scope else str(ip)
 
 
+def normal_address(address: Address) -> Address:
+    """Return an address as `receive` reports it, so that both can be compared.
+
+    Raises:
+        ValueError: it is no IP address.
+        OSError: the scope names no interface.
+    """
+    host, _, scope = address[0].partition("%")
+    if scope and not scope.isdigit():
+        scope = str(socket.if_nametoindex(scope))
+    return plain_ip(f"{host}%{scope}" if scope else host), address[1]
+
+
 class UdpSocket:
     """A bound, non-blocking UDP socket.
 
@@ -71,6 +84,7 @@ class UdpSocket:
         Raises:
             OSError: the address is not ours, the port is taken or needs privilege; names both.
         """
+        local = normal_address(local)
         host, port = local
         is_v6 = ipaddress.ip_address(host.partition("%")[0]).version == 6
         sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
@@ -204,4 +218,4 @@ def _sockaddr(address: Address, *, is_v6: bool) -> tuple[str, int] | tuple[str, 
         return f"::ffff:{host}", port, 0, 0
     if not scope:
         return host, port, 0, 0
-    return host, port, 0, int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    return host, port, 0, int(scope)
