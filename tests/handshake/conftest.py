@@ -7,6 +7,7 @@ import pytest
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.verify import PinnedFingerprints
+from tests.handshake.meeting import ROLES
 from tests.handshake.setting import MIDNIGHT, Setting
 
 
@@ -40,3 +41,8 @@ def setting(credentials: Callable[[str], Credentials]) -> Setting:
             wall_clock=lambda: MIDNIGHT,
         ),
     )
+
+
+@pytest.fixture(params=ROLES)
+def role(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
