@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MIDNIGHT = dt.datetime(2030, 6, 1, tzinfo=dt.UTC)
 """The time of day in all tests that do not ask for another one."""
 
-OVER = frozenset({Phase.READY, Phase.FAILED})
+OVER = frozenset({Phase.READY, Phase.EXPORTED, Phase.FAILED})
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,25 @@ def test_limits_on_strangers(setting: Setting) -> None:
     assert acceptor.pending == 1
 
 
+@pytest.mark.parametrize("release", [False, True])
+def test_only_handshakes_under_way_count(setting: Setting, release: bool) -> None:  # noqa: FBT001 - a parameter
+    limits = Limits(pending=2, pending_per_address=1, validation=AddressValidation.NEVER)
+    stage = scene(setting, limits=limits)
+    for port in range(5):
+        client = stage.add_client(address=(CLIENT[0], 50000 + port))
+        stage.run_all([client])
+        assert client.error is None
+        server = stage.server_end(client)
+        if release:
+            # Given up by the agent before the export.
+            stage.acceptor.release(server)
+        else:
+            server.export()
+            stage.acceptor.settled(server)
+    assert not stage.acceptor.drops
+    assert stage.acceptor.pending == 0
+
+
 def drain(acceptor: Acceptor) -> list[tuple[HandshakeEngine, object]]:
     found: list[tuple[HandshakeEngine, object]] = []
     while (item := acceptor.next_event()) is not None:

@@ -7,14 +7,14 @@ import random
 from collections.abc import Callable
 
 import pytest
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection
+from aioquic._buffer import Buffer
+from aioquic.quic.connection import QuicConnectionError, QuicReceiveContext
 from aioquic.quic.packet import (
     QuicErrorCode,
     QuicProtocolVersion,
     encode_quic_version_negotiation,
 )
-from aioquic.tls import CipherSuite
+from aioquic.tls import CipherSuite, Epoch
 
 from nexusnet.handshake.connection import MAX_HELLO, TunnelConnection
 from nexusnet.handshake.credentials import Credentials
@@ -45,7 +45,6 @@ from nexusnet.handshake.profile import TransportProfile, utc_now
 from nexusnet.handshake.verify import PinnedFingerprints, TrustedAuthorities
 from tests.handshake.setting import (
     MIDNIGHT,
-    PlainPeer,
     PlainServer,
     Scene,
     Setting,
@@ -474,27 +473,33 @@ def test_no_stream_may_be_opened(setting: Setting) -> None:
     assert server.error.error_code == QuicErrorCode.STREAM_LIMIT_ERROR
 
 
-def test_a_hello_without_end_is_cut_off(setting: Setting) -> None:
-    big = QuicConfiguration(is_client=True, alpn_protocols=["l3ptp/1"], quantum_readiness_test=True)
-    stage = scene(setting.trusting())
-    quic = QuicConnection(configuration=big)
-    quic.connect(SERVER, stage.wire.now)
-    sender = quic._crypto_streams[next(iter(quic._crypto_streams))].sender
-    sender.write(bytes(2 * MAX_HELLO))
-    # aioquic's congestion control would wait for ACKs of what the server never acknowledges.
-    quic._loss._cc.congestion_window = 10 * MAX_HELLO
-    peer = PlainPeer(quic, CLIENT)
-    stage.wire.attach(CLIENT, peer)
-    stage.wire.settle(1.0)
-    stage.collect()
-    errors = [event.error for _, event in stage.server_events if isinstance(event, Failed)]
-    assert len(errors) == 1
-    assert isinstance(errors[0], PeerViolationError)
-    assert errors[0].error_code in {
-        QuicErrorCode.CRYPTO_BUFFER_EXCEEDED,
-        # TLS may find out first that this is no ClientHello.
-        QuicErrorCode.CRYPTO_ERROR + 10,
-    }
+@pytest.mark.parametrize("end", [MAX_HELLO, MAX_HELLO + 1])
+def test_a_hello_without_end_is_cut_off(setting: Setting, end: int) -> None:
+    stage = scene(setting)
+    client = stage.add_client()
+    stage.run(lambda: stage.acceptor.pending == 1)
+    server = stage.server_end(client)
+    connection = server._connection
+    assert connection is not None
+    # A CRYPTO frame with a hole before it, as of a hello that is still to come.
+    frame = Buffer(capacity=64)
+    frame.push_uint_var(end - 10)
+    frame.push_uint_var(10)
+    frame.push_bytes(bytes(10))
+    context = QuicReceiveContext(
+        epoch=Epoch.INITIAL,
+        host_cid=server.connection_id,
+        network_path=connection._network_paths[0],
+        quic_logger_frames=None,
+        time=stage.wire.now,
+        version=1,
+    )
+    if end <= MAX_HELLO:
+        connection._handle_crypto_frame(context, 6, Buffer(data=frame.data))
+        return
+    with pytest.raises(QuicConnectionError) as closed:
+        connection._handle_crypto_frame(context, 6, Buffer(data=frame.data))
+    assert closed.value.error_code == QuicErrorCode.CRYPTO_BUFFER_EXCEEDED
 
 
 def test_transport_parameters_are_as_told(setting: Setting) -> None:

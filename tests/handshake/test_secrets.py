@@ -59,10 +59,20 @@ def test_the_engine_keeps_no_secret(setting: Setting, role: str) -> None:
     secrets = secrets_of(meeting.peer)
     connection = meeting.engine._connection
     assert connection is not None
+    # After a key update the secrets in use are no longer the ones that TLS gave out.
+    meeting.peer.quic.request_key_update()
+    meeting.peer.quic.send_ping(1)
+    meeting.flush()
+    meeting.ready()
+    secrets |= secrets_of(meeting.peer)
     # The search is able to find them.
     before = reachable_bytes(meeting.engine)
-    originals = [connection._one_rtt.send.secret, connection._one_rtt.recv.secret]
+    pair = connection._one_rtt
+    originals = [pair.send.secret, pair.recv.secret, pair.previous_rx_secret]
     assert secrets & set(before) >= {bytes(original) for original in originals if original}
+    # From this one all traffic secrets could be derived again.
+    assert connection.tls.key_schedule is not None
+    originals += [connection.tls.key_schedule.secret, connection.tls._enc_key]
     exported = meeting.engine.export()
     # Not in the engine, not in aioquic's connection, and not where aioquic had them either.
     gc.collect()

@@ -314,11 +314,8 @@ class Acceptor:
         """Collect what an engine has to say after it was given something to do."""
         while (event := engine.next_event()) is not None:
             self._events.append((engine, event))
-        if engine.phase not in UNFINISHED and engine in self._pending:
-            network = self._pending.pop(engine)
-            self._pending_of[network] -= 1
-            if not self._pending_of[network]:
-                del self._pending_of[network]
+        if engine.phase not in UNFINISHED:
+            self._no_longer_pending(engine)
         if engine.phase is Phase.EXPORTED:
             self._deadlines.pop(engine, None)
             return
@@ -404,9 +401,15 @@ class Acceptor:
             self._by_initial.pop(key, None)
         self._touched.pop(engine, None)
         self._deadlines.pop(engine, None)
+        self._no_longer_pending(engine)
+
+    def _no_longer_pending(self, engine: HandshakeEngine) -> None:
         network = self._pending.pop(engine, None)
-        if network is not None:
-            self._pending_of[network] -= 1
+        if network is None:
+            return
+        self._pending_of[network] -= 1
+        if not self._pending_of[network]:
+            del self._pending_of[network]
 
 
 @dataclass(frozen=True, slots=True)
