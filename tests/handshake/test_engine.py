@@ -135,16 +135,18 @@ def test_probes_stay_below_the_peers_limit(setting: Setting) -> None:
     assert all(len(one.data) <= 1320 for one in stage.wire.log if one.local == CLIENT)
 
 
-def test_what_the_interface_refuses_is_not_waited_for(setting: Setting) -> None:
-    stage = scene(setting)
+def test_what_the_interface_refuses_is_not_tried_again(setting: Setting) -> None:
+    stage = scene(setting, weather=Weather(mtu=1351))
     client = stage.add_client()
     stage.run(lambda: client.phase is Phase.PROBING)
-    probe = Transmit(bytes(1352), CLIENT, SERVER)
-    client.report_send_error(probe, errno.EMSGSIZE, stage.wire.now)
-    start = stage.wire.now
+    for size in (1352, 1452):
+        probe = Transmit(bytes(size), CLIENT, SERVER)
+        client.report_send_error(probe, errno.EMSGSIZE, stage.wire.now)
     stage.run(lambda: client.phase is Phase.READY)
+    stage.run(lambda: client.busy is None)
     assert client.export().datagram_size == 1311
-    assert stage.wire.now - start < 0.2
+    sizes = [len(one.data) for one in stage.wire.log if one.local == CLIENT]
+    assert [sizes.count(size) for size in (1311, 1352, 1452)] == [1, 1, 1]
 
 
 # Each failure: the typed error on the side that found it, and what the other side learns.

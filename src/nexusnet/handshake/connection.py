@@ -170,7 +170,6 @@ class TunnelConnection(QuicConnection):
         self._datagram_ecn = Ecn.NOT_ECT
         self._header_keys: dict[Direction, bytes] = {}
         self._one_rtt = OneRttCrypto()
-        self._probe_packets: dict[int, int] = {}
         super().__init__(
             configuration=quic_configuration(config, is_client=is_client),
             original_destination_connection_id=original_destination_connection_id,
@@ -369,12 +368,11 @@ class TunnelConnection(QuicConnection):
         Returns:
             The datagram with its destination.
         """
-        number = self._packet_number
         builder = QuicPacketBuilder(
             host_cid=self.host_cid,
             is_client=self._is_client,
             max_datagram_size=size,
-            packet_number=number,
+            packet_number=self._packet_number,
             peer_cid=self._peer_cid.cid,
             spin_bit=self._spin_bit,
             version=QuicProtocolVersion.VERSION_1,
@@ -383,10 +381,9 @@ class TunnelConnection(QuicConnection):
         buf = builder.start_frame(
             QuicFrameType.PING,
             handler=self._on_probe_delivery,
-            handler_args=(number, on_acknowledged),
+            handler_args=(size, on_acknowledged),
         )
         buf.push_bytes(bytes(builder.remaining_buffer_space))
-        self._probe_packets[number] = size
         return self._flush_builder(
             builder=builder,
             network_path=self._network_paths[0],
@@ -394,26 +391,14 @@ class TunnelConnection(QuicConnection):
             now=now,
         )
 
+    @staticmethod
     def _on_probe_delivery(
-        self, delivery: QuicDeliveryState, number: int, on_acknowledged: Callable[[int], None]
+        delivery: QuicDeliveryState, size: int, on_acknowledged: Callable[[int], None]
     ) -> None:
-        size = self._probe_packets.pop(number, None)
-        if size is not None and delivery is QuicDeliveryState.ACKED:
+        # Lost ones are the search's business. That aioquic takes them for a sign of congestion
+        # (RFC 9000 section 14.4 does not) ends with aioquic: its window is not handed over.
+        if delivery is QuicDeliveryState.ACKED:
             on_acknowledged(size)
-
-    def abandon_probes(self, now: float) -> None:
-        """Forget the probes still under way: their loss says nothing about congestion.
-
-        RFC 9000 section 14.4: loss of a probe is not a reliable sign of congestion.
-        """
-        space = self._spaces[Epoch.ONE_RTT]
-        packets = [
-            space.sent_packets[number]
-            for number in tuple(self._probe_packets)
-            if number in space.sent_packets
-        ]
-        self._loss._on_packets_lost(congestion_event=False, now=now, packets=packets, space=space)
-        self._probe_packets.clear()
 
     @property
     def probe_timeout(self) -> float:

@@ -189,7 +189,6 @@ class HandshakeEngine:
         """
         if code == errno.EMSGSIZE and self._search is not None and self._connection is not None:
             self._search.refused(len(transmit.data))
-            self._connection.abandon_probes(now)
             self._advance()
         else:
             self.report_icmp(code, now)
@@ -237,10 +236,7 @@ class HandshakeEngine:
         try:
             datagrams = connection.datagrams_to_send(now)
             if self.phase is Phase.PROBING and self._search is not None:
-                due = self._search.probes_due(now, connection.probe_timeout)
-                if due or self._search.done:
-                    connection.abandon_probes(now)
-                for size in due:
+                for size in self._search.probes_due(now, connection.probe_timeout):
                     datagrams += connection.probe(size, now, self._search.acknowledged)
         except Exception as error:  # noqa: BLE001 - as in receive
             self._fault(error)
