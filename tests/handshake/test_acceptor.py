@@ -12,6 +12,7 @@ from nexusnet.handshake.acceptor import (
     Drop,
     Limits,
 )
+from nexusnet.handshake.connection import TunnelConnection
 from nexusnet.handshake.datagram import Address, Received
 from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.handshake.errors import CredentialsError, UnreachableError
@@ -121,6 +122,17 @@ def test_version_negotiation(setting: Setting, wanted: bool) -> None:  # noqa: F
     # Never in answer to one.
     acceptor.receive(Received(answer.data + bytes(1200), SERVER, CLIENT), 0.0)
     assert acceptor.transmit(0.0) == []
+
+
+def test_a_first_connection_id_that_is_too_short(setting: Setting) -> None:
+    short = TunnelConnection(setting.client, is_client=True)
+    short._peer_cid.cid = b"7 bytes"
+    short.connect(SERVER, 0.0)
+    acceptor = Acceptor(setting.server)
+    for data, _ in short.datagrams_to_send(0.0):
+        acceptor.receive(Received(data, SERVER, CLIENT), 0.0)
+    assert acceptor.drops == {Drop.INITIAL_INVALID: 1}
+    assert acceptor.pending == 0
 
 
 def test_limits_on_strangers(setting: Setting) -> None:

@@ -13,6 +13,7 @@ from aioquic.quic.packet import (
     QuicErrorCode,
     QuicProtocolVersion,
     encode_quic_version_negotiation,
+    pull_quic_header,
 )
 from aioquic.tls import CipherSuite, Epoch
 
@@ -542,6 +543,9 @@ def test_a_client_with_an_empty_connection_id(setting: Setting) -> None:
     assert client.error is None
     exported = client.export()
     assert exported.local_cids[0].value == b""
+    # What it made up for the server until it knew better is long enough (RFC 9000 section 7.2).
+    first = pull_quic_header(Buffer(data=stage.wire.log[0].data))
+    assert (len(first.destination_cid), first.source_cid) == (8, b"")
     assert stage.server_end(client).export().peer_cids[0].value == b""
 
 

@@ -28,7 +28,7 @@ from aioquic.quic.packet import (
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from nexusnet.handshake.aioquic_names import ensure_aioquic
-from nexusnet.handshake.connection import TunnelConnection
+from nexusnet.handshake.connection import FIRST_DCID_LENGTH, TunnelConnection
 from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.handshake.engine import LONG_HEADER, HandshakeEngine, Phase
 from nexusnet.handshake.errors import CredentialsError
@@ -239,6 +239,10 @@ class Acceptor:
                 self.drops[Drop.TOKEN_INVALID] += 1
                 return
             retry_cid = header.destination_cid
+        elif len(header.destination_cid) < FIRST_DCID_LENGTH:
+            # RFC 9000 section 7.2. With a token it is of our own making, and of our length.
+            self.drops[Drop.INITIAL_INVALID] += 1
+            return
         elif self._must_retry():
             self._retry(header, datagram, now)
             return

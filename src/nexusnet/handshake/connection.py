@@ -11,6 +11,7 @@ What is changed, and why (the names used are checked at start, see `aioquic_name
 """
 
 import enum
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,6 +54,9 @@ from nexusnet.handshake.wipe import wipe_bytes
 
 AMPLIFICATION: Final = 3
 """Bytes that may be sent for each one received, before the address is validated."""
+
+FIRST_DCID_LENGTH: Final = 8
+"""Bytes of the connection ID that a client makes up for the server, the least that is allowed."""
 
 MAX_HELLO: Final = 65536
 """Bytes of unauthenticated CRYPTO data that are kept for a connection."""
@@ -179,6 +183,11 @@ class TunnelConnection(QuicConnection):
             self._host_cids[0].cid = connection_id
             self.host_cid = connection_id
             self._local_initial_source_connection_id = connection_id
+        if is_client:
+            # RFC 9000 section 7.2: at least 8 unpredictable bytes; aioquic takes the length of our
+            # own connection IDs.
+            self._peer_cid.cid = os.urandom(FIRST_DCID_LENGTH)
+            self._original_destination_connection_id = self._peer_cid.cid
         if stateless_reset_token is not None:
             self._host_cids[0].stateless_reset_token = stateless_reset_token
         self._local_active_connection_id_limit = config.profile.active_connection_id_limit
