@@ -4,6 +4,8 @@
 from dataclasses import replace
 
 import pytest
+from aioquic._buffer import Buffer
+from aioquic.quic.connection import QuicReceiveContext
 from aioquic.quic.events import (
     ConnectionTerminated,
     DatagramFrameReceived,
@@ -21,7 +23,7 @@ from nexusnet.handshake.export import udp_tuple
 from nexusnet.keys import SecretSet
 from nexusnet.netlink.generated import CipherSuite as AbiSuite
 from nexusnet.netlink.generated import Role
-from nexusnet.quic.frames import ConnectionCloseFrame, DatagramFrame
+from nexusnet.quic.frames import ConnectionCloseFrame, DatagramFrame, NewConnectionIdFrame
 from nexusnet.quic.keys import derive_header_key, derive_packet_keys, next_secret
 from tests.handshake.continuation import SUITES, Continuation
 from tests.handshake.meeting import ALL_SUITES, REF, Meeting
@@ -292,6 +294,39 @@ def test_pending_acks_are_exported_and_sent_later(setting: Setting) -> None:
     meeting.wire.attach(CLIENT, continuation)
     meeting.flush()
     assert meeting.peer_space.ack_eliciting_in_flight == 0
+
+
+def test_a_retired_connection_id_is_not_exported(setting: Setting, role: str) -> None:
+    meeting = Meeting(setting, role).ready()
+    connection = meeting.engine._connection
+    assert connection is not None
+    # The peer's NEW_CONNECTION_ID once more, now asking to retire the first one.
+    spare = connection._peer_cid_available[0]
+    frame = NewConnectionIdFrame(1, 1, spare.cid, spare.stateless_reset_token).encode()
+    context = QuicReceiveContext(
+        epoch=Epoch.ONE_RTT,
+        host_cid=meeting.engine.connection_id,
+        network_path=connection._network_paths[0],
+        quic_logger_frames=None,
+        time=meeting.wire.now,
+        version=None,
+    )
+    connection._handle_new_connection_id_frame(context, frame[0], Buffer(data=frame[1:]))
+    assert meeting.engine.busy == "RETIRE_CONNECTION_ID waits to be sent"
+    # Past the acceptor, which has seen nothing arrive.
+    meeting.wire.send(meeting.engine.transmit(meeting.wire.now))
+    meeting.flush()
+    meeting.ready()
+    continuation = meeting.go_on()
+    exported = continuation.exported
+    # aioquic has issued another one for it.
+    assert [cid.sequence for cid in exported.peer_cids] == [1, 2]
+    assert exported.peer_cids[0].value == spare.cid
+    assert [token.sequence for token in exported.reset_tokens] == [1, 2]
+    continuation.send([DatagramFrame(b"to the second connection ID")])
+    meeting.flush()
+    (received,) = meeting.peer.of_type(DatagramFrameReceived)
+    assert received.data == b"to the second connection ID"
 
 
 def test_ecn_counts_both_ways(setting: Setting, role: str) -> None:
