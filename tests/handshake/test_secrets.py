@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import gc
+import json
 import logging
+import subprocess
+import sys
 
 import pytest
 from aioquic.tls import CipherSuite, Epoch
@@ -104,3 +107,21 @@ def test_no_secret_is_shown_or_logged(
         for secret in secrets | tokens:
             assert secret.hex() not in text.lower()
             assert repr(secret)[2:-1] not in text
+
+
+def test_no_secret_is_left_in_the_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.handshake.memory_scan"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = json.loads(done.stdout)
+    assert all(found["before"].values()), "the search finds them while they are in use"
+    # AEAD keys are released to OpenSSL and the allocator, which is not ours to promise.
+    assert {name: found["after"][name] for name in found["after"] if name != "tx_key"} == {
+        "tx_secret": 0,
+        "rx_secret": 0,
+        "master_secret": 0,
+    }
