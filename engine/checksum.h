@@ -54,7 +54,9 @@ static inline void nqe_csum_store(void *at, u16 folded)
 	memcpy(at, &folded, sizeof(folded));
 }
 
-/* The pseudo-header's addresses, protocol and length (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+/*
+ * The pseudo-header's addresses, protocol and length (RFC 9293 section 3.1, RFC 8200 section 8.1).
+ */
 static inline u64 nqe_csum_pseudo(const void *addresses, size_t both, u8 protocol, u32 len)
 {
 	u64 sum = nqe_csum_add(0, addresses, both);

@@ -14,7 +14,8 @@
 
 enum nqe_coalesce_id { ID_UNKNOWN, ID_RISES, ID_CONSTANT };
 
-void nqe_coalesce_init(struct nqe_coalesce *c, u32 offloads, nqe_coalesce_write *write, void *context)
+void nqe_coalesce_init(struct nqe_coalesce *c, u32 offloads, nqe_coalesce_write *write,
+		       void *context)
 {
 	memset(c, 0, sizeof(*c));
 	c->offloads = offloads;
@@ -32,7 +33,8 @@ static u32 nqe_coalesce_offload_of(const struct nqe_ip *ip)
 }
 
 /* Length of both headers of a packet that may stand in a super-packet, 0 for any other. */
-static u32 nqe_coalesce_header(const struct nqe_coalesce *c, const u8 *packet, u32 len, const struct nqe_ip *ip)
+static u32 nqe_coalesce_header(const struct nqe_coalesce *c, const u8 *packet, u32 len,
+			       const struct nqe_ip *ip)
 {
 	const u8 *l4 = packet + ip->l4;
 	u32 header;
@@ -40,11 +42,13 @@ static u32 nqe_coalesce_header(const struct nqe_coalesce *c, const u8 *packet, u
 	if (!(c->offloads & nqe_coalesce_offload_of(ip)) || ip->fragment)
 		return 0;
 	/* IPv4 options would have to be compared, and nobody sends them. */
-	if (ip->version == 4 && (ip->l4 != NQE_IPV4_HEADER || (get_unaligned_be16(packet + 6) & 0x8000)))
+	if (ip->version == 4 &&
+	    (ip->l4 != NQE_IPV4_HEADER || (get_unaligned_be16(packet + 6) & 0x8000)))
 		return 0;
 	if (ip->protocol == NQE_IPPROTO_UDP) {
 		header = ip->l4 + NQE_UDP_HEADER;
-		if (len <= header || get_unaligned_be16(l4 + 4) != len - ip->l4 || !get_unaligned_be16(l4 + 6))
+		if (len <= header || get_unaligned_be16(l4 + 4) != len - ip->l4 ||
+		    !get_unaligned_be16(l4 + 6))
 			return 0;
 	} else {
 		if (len < ip->l4 + NQE_TCP_HEADER)
@@ -55,28 +59,35 @@ static u32 nqe_coalesce_header(const struct nqe_coalesce *c, const u8 *packet, u
 		    (l4[13] & ~(TCP_PSH | TCP_ECE)) != TCP_ACK || get_unaligned_be16(l4 + 18))
 			return 0;
 	}
-	/* The header's own checksum is computed anew for the whole, so it too must have been right. */
+	/*
+	 * The header's own checksum is computed anew for the whole, so it too must have been right.
+	 */
 	if (ip->version == 4 && nqe_csum_fold(nqe_csum_add(0, packet, ip->l4)) != 0xffff)
 		return 0;
-	if (nqe_csum_fold(nqe_csum_add(nqe_csum_pseudo(packet + ip->source, 2 * (size_t)ip->address_len, ip->protocol,
-						       len - ip->l4),
-				       packet + ip->l4, len - ip->l4)) != 0xffff)
+	if (nqe_csum_fold(
+		    nqe_csum_add(nqe_csum_pseudo(packet + ip->source, 2 * (size_t)ip->address_len,
+						 ip->protocol, len - ip->l4),
+				 packet + ip->l4, len - ip->l4)) != 0xffff)
 		return 0;
 	return header;
 }
 
-static bool nqe_coalesce_same_addresses(const struct nqe_coalesce_group *g, const u8 *packet, const struct nqe_ip *ip)
+static bool nqe_coalesce_same_addresses(const struct nqe_coalesce_group *g, const u8 *packet,
+					const struct nqe_ip *ip)
 {
 	return g->outline.version == ip->version &&
 	       !memcmp(g->packet[0] + ip->source, packet + ip->source, 2 * (size_t)ip->address_len);
 }
 
-/* Same addresses, protocol and ports; without ports (fragments, other protocols) the addresses decide. */
+/*
+ * Same addresses, protocol and ports; without ports (fragments, other protocols) the addresses
+ * decide.
+ */
 static bool nqe_coalesce_same_flow(const struct nqe_coalesce_group *g, const u8 *packet, u32 len,
 				   const struct nqe_ip *ip)
 {
-	bool ports = (ip->protocol == NQE_IPPROTO_TCP || ip->protocol == NQE_IPPROTO_UDP) && !ip->fragment &&
-		     len >= ip->l4 + 4;
+	bool ports = (ip->protocol == NQE_IPPROTO_TCP || ip->protocol == NQE_IPPROTO_UDP) &&
+		     !ip->fragment && len >= ip->l4 + 4;
 
 	if (!nqe_coalesce_same_addresses(g, packet, ip))
 		return false;
@@ -84,7 +95,10 @@ static bool nqe_coalesce_same_flow(const struct nqe_coalesce_group *g, const u8 
 			  !memcmp(g->packet[0] + g->outline.l4, packet + ip->l4, 4));
 }
 
-/* IPv4 identification: cutting makes it rise by one; constant will do for atomic datagrams (RFC 6864). */
+/*
+ * IPv4 identification: cutting makes it rise by one; constant will do for atomic datagrams (RFC
+ * 6864).
+ */
 static u8 nqe_coalesce_id(const struct nqe_coalesce_group *g, const u8 *packet)
 {
 	u16 id = get_unaligned_be16(packet + 4);
@@ -94,33 +108,38 @@ static u8 nqe_coalesce_id(const struct nqe_coalesce_group *g, const u8 *packet)
 	return id == g->id && (get_unaligned_be16(packet + 6) & IPV4_DF) ? ID_CONSTANT : ID_UNKNOWN;
 }
 
-static bool nqe_coalesce_fits(const struct nqe_coalesce_group *g, const u8 *packet, u32 len, const struct nqe_ip *ip,
-			      u32 header)
+static bool nqe_coalesce_fits(const struct nqe_coalesce_group *g, const u8 *packet, u32 len,
+			      const struct nqe_ip *ip, u32 header)
 {
 	const u8 *first = g->packet[0], *a = first + ip->l4, *b = packet + ip->l4;
 	u32 payload = len - header;
 
-	if (g->closed || header != g->header_len || payload > g->mss || g->count == NQE_COALESCE_PACKETS ||
-	    g->total + payload > U16_MAX)
+	if (g->closed || header != g->header_len || payload > g->mss ||
+	    g->count == NQE_COALESCE_PACKETS || g->total + payload > U16_MAX)
 		return false;
 	if (ip->version == 4) {
 		u8 id = nqe_coalesce_id(g, packet);
 
 		/* Type of service; flags and offset; time to live. */
-		if (first[1] != packet[1] || memcmp(first + 6, packet + 6, 2) || first[8] != packet[8] ||
-		    id == ID_UNKNOWN || (g->same_id != ID_UNKNOWN && id != g->same_id))
+		if (first[1] != packet[1] || memcmp(first + 6, packet + 6, 2) ||
+		    first[8] != packet[8] || id == ID_UNKNOWN ||
+		    (g->same_id != ID_UNKNOWN && id != g->same_id))
 			return false;
-	} else if (memcmp(first, packet, 4) || first[7] != packet[7]) { /* class, flow label; hop limit */
+	} else if (memcmp(first, packet, 4) ||
+		   first[7] != packet[7]) { /* class, flow label; hop limit */
 		return false;
 	}
 	if (ip->protocol == NQE_IPPROTO_UDP)
 		return true;
-	return get_unaligned_be32(b + 4) == g->next_seq && !memcmp(a + 8, b + 8, 5) && /* ACK number, data offset */
-	       (a[13] & ~TCP_PSH) == (b[13] & ~TCP_PSH) && !memcmp(a + 14, b + 14, 2) && /* window */
+	return get_unaligned_be32(b + 4) == g->next_seq &&
+	       !memcmp(a + 8, b + 8, 5) && /* ACK number, data offset */
+	       (a[13] & ~TCP_PSH) == (b[13] & ~TCP_PSH) &&
+	       !memcmp(a + 14, b + 14, 2) && /* window */
 	       !memcmp(a + NQE_TCP_HEADER, b + NQE_TCP_HEADER, header - ip->l4 - NQE_TCP_HEADER);
 }
 
-static void nqe_coalesce_append(struct nqe_coalesce_group *g, u8 *packet, u32 len, const struct nqe_ip *ip)
+static void nqe_coalesce_append(struct nqe_coalesce_group *g, u8 *packet, u32 len,
+				const struct nqe_ip *ip)
 {
 	u32 payload = len - g->header_len;
 
@@ -133,10 +152,12 @@ static void nqe_coalesce_append(struct nqe_coalesce_group *g, u8 *packet, u32 le
 	g->len[g->count++] = len;
 	g->total += payload;
 	g->next_seq += payload;
-	g->closed = payload < g->mss || (ip->protocol == NQE_IPPROTO_TCP && (packet[ip->l4 + 13] & TCP_PSH));
+	g->closed = payload < g->mss ||
+		    (ip->protocol == NQE_IPPROTO_TCP && (packet[ip->l4 + 13] & TCP_PSH));
 }
 
-static void nqe_coalesce_start(struct nqe_coalesce_group *g, u8 *packet, u32 len, const struct nqe_ip *ip, u32 header)
+static void nqe_coalesce_start(struct nqe_coalesce_group *g, u8 *packet, u32 len,
+			       const struct nqe_ip *ip, u32 header)
 {
 	g->count = 0;
 	g->outline = *ip;
@@ -161,7 +182,10 @@ static int nqe_coalesce_write_one(struct nqe_coalesce *c, u8 *packet, u32 len, u
 	return err;
 }
 
-/* Turns the first packet's header into that of the whole; the checksum field gets the pseudo-header's sum. */
+/*
+ * Turns the first packet's header into that of the whole; the checksum field gets the
+ * pseudo-header's sum.
+ */
 static void nqe_coalesce_build(struct nqe_coalesce_group *g, struct nqe_vnet *vnet)
 {
 	const struct nqe_ip *ip = &g->outline;
@@ -192,7 +216,8 @@ static void nqe_coalesce_build(struct nqe_coalesce_group *g, struct nqe_vnet *vn
 		l4[13] |= g->packet[g->count - 1][ip->l4 + 13] & TCP_PSH;
 	}
 	nqe_csum_store(l4 + vnet->csum_offset,
-		       nqe_csum_fold(nqe_csum_pseudo(packet + ip->source, 2 * (size_t)ip->address_len, ip->protocol,
+		       nqe_csum_fold(nqe_csum_pseudo(packet + ip->source,
+						     2 * (size_t)ip->address_len, ip->protocol,
 						     transport_len)));
 }
 
@@ -213,7 +238,8 @@ static void nqe_coalesce_close(struct nqe_coalesce *c, struct nqe_coalesce_group
 	iov[0] = (struct iovec){ &vnet, sizeof(vnet) };
 	iov[1] = (struct iovec){ g->packet[0], g->len[0] };
 	for (i = 1; i < count; i++)
-		iov[i + 1] = (struct iovec){ g->packet[i] + g->header_len, g->len[i] - g->header_len };
+		iov[i + 1] =
+			(struct iovec){ g->packet[i] + g->header_len, g->len[i] - g->header_len };
 	err = c->write(c->context, iov, (int)count + 1);
 	if (!err) {
 		c->written++;
@@ -221,7 +247,10 @@ static void nqe_coalesce_close(struct nqe_coalesce *c, struct nqe_coalesce_group
 		c->merged += count;
 		return;
 	}
-	/* The device does not take this kind after all: the packets go one by one, now and from now on. */
+	/*
+	 * The device does not take this kind after all: the packets go one by one, now and from now
+	 * on.
+	 */
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		c->offloads &= ~nqe_coalesce_offload_of(&g->outline);
 	memcpy(g->packet[0], g->saved, g->header_len);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Merges IP packets that arrived in one batch into TCP or UDP super-packets, so that the kernel's stack is
- * walked once for many. The inverse of segment.h: cutting the result gives the same packets again.
+ * Merges IP packets that arrived in one batch into TCP or UDP super-packets, so that the kernel's
+ * stack is walked once for many. The inverse of segment.h: cutting the result gives the same
+ * packets again.
  *
- * A packet is merged only after its own checksum has been verified: otherwise the new checksum of the whole
- * would "repair" a broken packet.
+ * A packet is merged only after its own checksum has been verified: otherwise the new checksum of
+ * the whole would "repair" a broken packet.
  */
 #ifndef NQE_COALESCE_H
 #define NQE_COALESCE_H
@@ -40,7 +41,6 @@ enum nqe_coalesce_offload {
  * @next_seq: TCP sequence number that follows
  * @id: IPv4 identification of the newest packet
  * @same_id: identification does not rise (0 yet unknown, 1 rises, 2 constant)
- * @flags: TCP flags of the first packet
  * @saved: first header as it arrived, to undo a merge that the device refused
  */
 struct nqe_coalesce_group {
@@ -85,7 +85,8 @@ struct nqe_coalesce {
 	u64 failed;
 };
 
-void nqe_coalesce_init(struct nqe_coalesce *c, u32 offloads, nqe_coalesce_write *write, void *context);
+void nqe_coalesce_init(struct nqe_coalesce *c, u32 offloads, nqe_coalesce_write *write,
+		       void *context);
 
 /**
  * nqe_coalesce_add - take one IP packet

@@ -108,7 +108,8 @@ void nqe_control_free_session(struct nqe_engine *e, struct nqe_session *s)
 	free(s);
 }
 
-#define NQE_CONTROL_SILENT (NQD_CONN_EVENT_RING | NQD_CONN_EVENT_CONTROL_ACKED | NQD_CONN_EVENT_KEYS_FORGET)
+#define NQE_CONTROL_SILENT                                                                         \
+	(NQD_CONN_EVENT_RING | NQD_CONN_EVENT_CONTROL_ACKED | NQD_CONN_EVENT_KEYS_FORGET)
 
 void nqe_control_events(struct nqe_engine *e, struct nqe_session *s)
 {
@@ -152,7 +153,8 @@ static int nqe_control_register(struct nqe_engine *e, struct nqe_session *s)
 		if (!err)
 			continue;
 		while (i--) {
-			key = nqe_lookup_cid(s->socket->id, s->config.local_cid[i], s->socket->cid_len);
+			key = nqe_lookup_cid(s->socket->id, s->config.local_cid[i],
+					     s->socket->cid_len);
 			nqe_lookup_remove(&e->lookup, &key);
 		}
 		return err;
@@ -240,18 +242,21 @@ static int nqe_control_keys(struct nqe_session *s, enum nqd_keys_dir dir, u32 su
 		if (!err)
 			err = nqe_crypto_next_secret(suite, keys->secret, s->secret[dir]);
 		if (!err)
-			err = nqe_crypto_derive(suite, s->secret[dir], keys->next_key, keys->next_iv, NULL);
+			err = nqe_crypto_derive(suite, s->secret[dir], keys->next_key,
+						keys->next_iv, NULL);
 		s->secret_generation[dir] = generation + 1;
 		keys->has_next = true;
 	}
 	if (!err)
 		err = nqe_crypto_install(crypto, generation, keys->key, len, keys->iv);
 	if (!err && keys->has_next)
-		err = nqe_crypto_install(crypto, generation + 1, keys->next_key, len, keys->next_iv);
+		err = nqe_crypto_install(crypto, generation + 1, keys->next_key, len,
+					 keys->next_iv);
 	return err;
 }
 
-static int nqe_control_begin(struct nqe_engine *e, struct nqe_session *s, struct nqe_activation *a, const char **why)
+static int nqe_control_begin(struct nqe_engine *e, struct nqe_session *s, struct nqe_activation *a,
+			     const char **why)
 {
 	struct nqd_conn_config conn = a->conn;
 	struct nqd_sent_packet *ring;
@@ -262,7 +267,8 @@ static int nqe_control_begin(struct nqe_engine *e, struct nqe_session *s, struct
 		return -EINVAL;
 	err = nqe_control_keys(s, NQD_KEYS_RX, conn.keys.suite, conn.keys.generation, &a->rx);
 	if (!err)
-		err = nqe_control_keys(s, NQD_KEYS_TX, conn.keys.suite, conn.keys.generation, &a->tx);
+		err = nqe_control_keys(s, NQD_KEYS_TX, conn.keys.suite, conn.keys.generation,
+				       &a->tx);
 	if (err)
 		return err;
 	*why = "no memory";
@@ -289,8 +295,12 @@ static int nqe_control_begin(struct nqe_engine *e, struct nqe_session *s, struct
 	return 0;
 }
 
-/* What came before the keys did: first what user space had taken from the socket, then what was kept. */
-static void nqe_control_replay(struct nqe_engine *e, struct nqe_session *s, const struct nqe_activation *a)
+/*
+ * What came before the keys did: first what user space had taken from the socket, then what was
+ * kept.
+ */
+static void nqe_control_replay(struct nqe_engine *e, struct nqe_session *s,
+			       const struct nqe_activation *a)
 {
 	u8 *copy = e->frames + NQE_FRAMES_ROOM / 2;
 	u32 i;
@@ -301,16 +311,19 @@ static void nqe_control_replay(struct nqe_engine *e, struct nqe_session *s, cons
 			continue;
 		}
 		memcpy(copy, a->drained[i].data, a->drained[i].len);
-		nqe_rx_datagram(e, s, copy, a->drained[i].len, a->drained[i].ecn, &a->drained[i].remote);
+		nqe_rx_datagram(e, s, copy, a->drained[i].len, a->drained[i].ecn,
+				&a->drained[i].remote);
 	}
 	for (i = 0; i < s->held; i++) {
-		nqe_rx_datagram(e, s, s->hold[i].data, s->hold[i].len, s->hold[i].ecn, &s->hold[i].remote);
+		nqe_rx_datagram(e, s, s->hold[i].data, s->hold[i].len, s->hold[i].ecn,
+				&s->hold[i].remote);
 		free(s->hold[i].data);
 	}
 	s->held = 0;
 }
 
-int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activation *activation, const char **why)
+int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activation *activation,
+			 const char **why)
 {
 	struct nqe_session *s;
 	int err = -ENOENT;
@@ -450,7 +463,8 @@ int nqe_session_set_epoch(struct nqe_engine *e, u32 session, u64 epoch)
 	return s ? 0 : -ENOENT;
 }
 
-static int nqe_control_set_cids(struct nqe_engine *e, struct nqe_session *s, const struct nqe_session_config *config)
+static int nqe_control_set_cids(struct nqe_engine *e, struct nqe_session *s,
+				const struct nqe_session_config *config)
 {
 	struct nqe_session_config former = s->config;
 	int err;
@@ -495,7 +509,8 @@ static void nqe_control_touched(struct nqe_engine *e, struct nqe_session *s)
 	nqe_loop_wake(e);
 }
 
-int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 generation, struct nqe_keys *keys)
+int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 generation,
+			  struct nqe_keys *keys)
 {
 	struct nqe_session *s;
 	int err = -ENOENT;
@@ -506,14 +521,16 @@ int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 genera
 		err = -EPERM;
 	} else if (s) {
 		struct nqe_crypto *crypto = rx ? &s->rx : &s->tx;
-		u64 current_generation = rx ? s->conn.keys.rx_generation : s->conn.keys.tx_generation;
+		u64 current_generation =
+			rx ? s->conn.keys.rx_generation : s->conn.keys.tx_generation;
 
 		err = -ESTALE;
 		if (generation == current_generation + 1) {
-			err = nqe_crypto_install(crypto, generation, keys->key, nqe_crypto_key_len(crypto->suite),
-						 keys->iv);
+			err = nqe_crypto_install(crypto, generation, keys->key,
+						 nqe_crypto_key_len(crypto->suite), keys->iv);
 			if (!err)
-				err = nqd_conn_next_keys_installed(&s->conn, e->now, rx ? NQD_KEYS_RX : NQD_KEYS_TX,
+				err = nqd_conn_next_keys_installed(&s->conn, e->now,
+								   rx ? NQD_KEYS_RX : NQD_KEYS_TX,
 								   generation);
 			nqe_control_touched(e, s);
 		}
@@ -583,7 +600,8 @@ int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, const u8 
 	return err;
 }
 
-static int nqe_control_send_datagram(struct nqe_engine *e, struct nqe_session *s, const u8 *payload, u32 len)
+static int nqe_control_send_datagram(struct nqe_engine *e, struct nqe_session *s, const u8 *payload,
+				     u32 len)
 {
 	struct nqe_packet *packet;
 

@@ -20,10 +20,13 @@ struct nqe_crypto_suite {
 };
 
 static const struct nqe_crypto_suite nqe_crypto_suites[] = {
-	{ NQD_CIPHER_SUITE_AES_128_GCM_SHA256, 16, 32, EVP_aes_128_gcm, EVP_aes_128_ecb, EVP_sha256 },
-	{ NQD_CIPHER_SUITE_AES_256_GCM_SHA384, 32, 48, EVP_aes_256_gcm, EVP_aes_256_ecb, EVP_sha384 },
+	{ NQD_CIPHER_SUITE_AES_128_GCM_SHA256, 16, 32, EVP_aes_128_gcm, EVP_aes_128_ecb,
+	  EVP_sha256 },
+	{ NQD_CIPHER_SUITE_AES_256_GCM_SHA384, 32, 48, EVP_aes_256_gcm, EVP_aes_256_ecb,
+	  EVP_sha384 },
 #ifndef OPENSSL_NO_CHACHA
-	{ NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256, 32, 32, EVP_chacha20_poly1305, EVP_chacha20, EVP_sha256 },
+	{ NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256, 32, 32, EVP_chacha20_poly1305, EVP_chacha20,
+	  EVP_sha256 },
 #endif
 };
 
@@ -66,7 +69,8 @@ int nqe_crypto_init(struct nqe_crypto *c, u32 suite, bool seal, const u8 *hp, u3
 	if (!c->hp)
 		return -ENOMEM;
 	/* ChaCha20's IV is the sample, so it comes with each packet. */
-	if (EVP_EncryptInit_ex(c->hp, s->hp(), NULL, hp, NULL) != 1 || EVP_CIPHER_CTX_set_padding(c->hp, 0) != 1) {
+	if (EVP_EncryptInit_ex(c->hp, s->hp(), NULL, hp, NULL) != 1 ||
+	    EVP_CIPHER_CTX_set_padding(c->hp, 0) != 1) {
 		nqe_crypto_free(c);
 		return -EOPNOTSUPP;
 	}
@@ -150,9 +154,11 @@ int nqe_crypto_seal(struct nqe_crypto *c, u64 generation, u64 pn, u8 *packet, u3
 	nqe_crypto_nonce(slot, pn, nonce);
 	if (EVP_EncryptInit_ex(slot->aead, NULL, NULL, NULL, nonce) != 1 ||
 	    EVP_EncryptUpdate(slot->aead, NULL, &n, packet, (int)header) != 1 ||
-	    EVP_EncryptUpdate(slot->aead, packet + header, &n, packet + header, (int)(len - header)) != 1 ||
+	    EVP_EncryptUpdate(slot->aead, packet + header, &n, packet + header,
+			      (int)(len - header)) != 1 ||
 	    EVP_EncryptFinal_ex(slot->aead, packet + len, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(slot->aead, EVP_CTRL_AEAD_GET_TAG, NQE_CRYPTO_TAG, packet + len) != 1)
+	    EVP_CIPHER_CTX_ctrl(slot->aead, EVP_CTRL_AEAD_GET_TAG, NQE_CRYPTO_TAG, packet + len) !=
+		    1)
 		return -EIO;
 	return 0;
 }
@@ -171,9 +177,11 @@ int nqe_crypto_open(struct nqe_crypto *c, u64 generation, u64 pn, u8 *packet, u3
 	end = len - NQE_CRYPTO_TAG;
 	nqe_crypto_nonce(slot, pn, nonce);
 	if (EVP_DecryptInit_ex(slot->aead, NULL, NULL, NULL, nonce) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(slot->aead, EVP_CTRL_AEAD_SET_TAG, NQE_CRYPTO_TAG, packet + end) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(slot->aead, EVP_CTRL_AEAD_SET_TAG, NQE_CRYPTO_TAG, packet + end) !=
+		    1 ||
 	    EVP_DecryptUpdate(slot->aead, NULL, &n, packet, (int)header) != 1 ||
-	    EVP_DecryptUpdate(slot->aead, packet + header, &n, packet + header, (int)(end - header)) != 1 ||
+	    EVP_DecryptUpdate(slot->aead, packet + header, &n, packet + header,
+			      (int)(end - header)) != 1 ||
 	    EVP_DecryptFinal_ex(slot->aead, packet + end, &n) != 1)
 		return -EBADMSG;
 	return 0;
@@ -185,26 +193,37 @@ int nqe_crypto_masks(struct nqe_crypto *c, const u8 *samples, u8 *masks, u32 cou
 	u32 i;
 	int n;
 
-	/* RFC 9001 section 5.4.3: AES-ECB of the sample; blocks are independent, so one call does all. */
+	/*
+	 * RFC 9001 section 5.4.3: AES-ECB of the sample; blocks are independent, so one call does
+	 * all.
+	 */
 	if (c->suite != NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256)
-		return EVP_EncryptUpdate(c->hp, masks, &n, samples, (int)(count * NQE_CRYPTO_SAMPLE)) == 1 ? 0 : -EIO;
-	/* RFC 9001 section 5.4.4: counter and nonce are the sample, laid out as libcrypto's 16-byte IV. */
+		return EVP_EncryptUpdate(c->hp, masks, &n, samples,
+					 (int)(count * NQE_CRYPTO_SAMPLE)) == 1
+			       ? 0
+			       : -EIO;
+	/*
+	 * RFC 9001 section 5.4.4: counter and nonce are the sample, laid out as libcrypto's 16-byte
+	 * IV.
+	 */
 	for (i = 0; i < count; i++) {
 		u8 iv[NQE_CRYPTO_SAMPLE];
 
 		memcpy(iv, samples + i * NQE_CRYPTO_SAMPLE, sizeof(iv));
 		if (EVP_EncryptInit_ex(c->hp, NULL, NULL, NULL, iv) != 1 ||
-		    EVP_EncryptUpdate(c->hp, masks + i * NQE_CRYPTO_SAMPLE, &n, zeros, sizeof(zeros)) != 1)
+		    EVP_EncryptUpdate(c->hp, masks + i * NQE_CRYPTO_SAMPLE, &n, zeros,
+				      sizeof(zeros)) != 1)
 			return -EIO;
 	}
 	return 0;
 }
 
 /*
- * HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context. Every output here is at most one hash
- * long, so HKDF-Expand (RFC 5869 section 2.3) is a single HMAC of the label and the byte 1.
+ * HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context. Every output here is at most one
+ * hash long, so HKDF-Expand (RFC 5869 section 2.3) is a single HMAC of the label and the byte 1.
  */
-static int nqe_crypto_expand(const struct nqe_crypto_suite *s, const u8 *secret, const char *label, u8 *out, u32 len)
+static int nqe_crypto_expand(const struct nqe_crypto_suite *s, const u8 *secret, const char *label,
+			     u8 *out, u32 len)
 {
 	u8 info[64], block[EVP_MAX_MD_SIZE];
 	size_t label_len = strlen(label);
@@ -220,7 +239,8 @@ static int nqe_crypto_expand(const struct nqe_crypto_suite *s, const u8 *secret,
 	n += (u32)label_len;
 	info[n++] = 0; /* no context */
 	info[n++] = 1; /* first and only block */
-	if (!HMAC(s->hash(), secret, (int)s->secret_len, info, n, block, &block_len) || block_len < len)
+	if (!HMAC(s->hash(), secret, (int)s->secret_len, info, n, block, &block_len) ||
+	    block_len < len)
 		return -EIO;
 	memcpy(out, block, len);
 	nqe_crypto_wipe(block, sizeof(block));

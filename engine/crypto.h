@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * QUIC packet protection (RFC 9001 section 5) on libcrypto: AEAD in place, header protection masks for a
- * batch at a time, key derivation for key updates. One struct nqe_crypto serves one direction of a session.
+ * QUIC packet protection (RFC 9001 section 5) on libcrypto: AEAD in place, header protection masks
+ * for a batch at a time, key derivation for key updates. One struct nqe_crypto serves one direction
+ * of a session.
  */
 #ifndef NQE_CRYPTO_H
 #define NQE_CRYPTO_H
@@ -112,7 +113,8 @@ int nqe_crypto_open(struct nqe_crypto *c, u64 generation, u64 pn, u8 *packet, u3
  * nqe_crypto_masks - header protection masks of a batch (RFC 9001 sections 5.4.3, 5.4.4)
  * @c: the direction
  * @samples: @count times NQE_CRYPTO_SAMPLE bytes
- * @masks: @count times NQE_CRYPTO_SAMPLE bytes; the first NQE_CRYPTO_MASK of each count. May be @samples
+ * @masks: @count times NQE_CRYPTO_SAMPLE bytes; the first NQE_CRYPTO_MASK of each count. May be
+ * @samples
  * @count: packets
  *
  * Return: 0, or -EIO where libcrypto fails.
@@ -131,7 +133,10 @@ int nqe_crypto_masks(struct nqe_crypto *c, const u8 *samples, u8 *masks, u32 cou
  */
 int nqe_crypto_derive(u32 suite, const u8 *secret, u8 *key, u8 *iv, u8 *hp);
 
-/* The next generation's secret ("quic ku", RFC 9001 section 6.1). @next may be @secret. Returns as above. */
+/*
+ * The next generation's secret ("quic ku", RFC 9001 section 6.1). @next may be @secret. Returns as
+ * above.
+ */
 int nqe_crypto_next_secret(u32 suite, const u8 *secret, u8 *next);
 
 /* Compares without telling by its time where the difference is. */

@@ -38,7 +38,8 @@ static int nqe_device_create(struct nqe_engine *e, char *name, u32 offloads)
 		nqe_tun_close(&d->tun);
 		return err;
 	}
-	nqe_coalesce_init(&d->coalesce, nqe_device_coalesce_offloads(d->tun.offloads), nqe_tun_write, &d->tun);
+	nqe_coalesce_init(&d->coalesce, nqe_device_coalesce_offloads(d->tun.offloads),
+			  nqe_tun_write, &d->tun);
 	memcpy(name, d->tun.name, NQE_TUN_NAME);
 	d->id = ++e->next_id;
 	return (int)d->id;

@@ -19,8 +19,8 @@ u64 nqe_engine_clock(void)
 }
 
 /*
- * POSIX mutexes are not fair: a loop that unlocks only to lock again would never let anybody in. Whoever
- * wants the lock holds the turnstile meanwhile, and the loop has to pass it too.
+ * POSIX mutexes are not fair: a loop that unlocks only to lock again would never let anybody in.
+ * Whoever wants the lock holds the turnstile meanwhile, and the loop has to pass it too.
  */
 void nqe_engine_lock(struct nqe_engine *e)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The user-space data plane as Python sees it. One thread sits in nqe_engine_run(); every other function may
- * be called from any thread meanwhile. Functions return 0 or a negative errno unless they say otherwise;
- * ids are positive and never used twice.
+ * The user-space data plane as Python sees it. One thread sits in nqe_engine_run(); every other
+ * function may be called from any thread meanwhile. Functions return 0 or a negative errno unless
+ * they say otherwise; ids are positive and never used twice.
  *
- * The install contract is the kernel module's: a session is added in HOLD, where its datagrams are only
- * kept, and activated with keys and protocol state.
+ * The install contract is the kernel module's: a session is added in HOLD, where its datagrams are
+ * only kept, and activated with keys and protocol state.
  */
 #ifndef NQE_ENGINE_H
 #define NQE_ENGINE_H
@@ -107,8 +107,8 @@ struct nqe_session_config {
  * @iv: its IV
  * @next_key: of the next generation, valid with @has_next
  * @next_iv: of the next generation
- * @secret: traffic secret of the current generation, valid with @has_secret: then @key, @iv and all later
- *	generations are derived from it
+ * @secret: traffic secret of the current generation, valid with @has_secret: then @key, @iv and all
+ * later generations are derived from it
  * @has_next: v1 with preinstalled next keys
  * @has_secret: v2
  */
@@ -124,7 +124,8 @@ struct nqe_keys {
 };
 
 /**
- * struct nqe_held - a raw datagram that user space took from the socket before the session was added
+ * struct nqe_held - a raw datagram that user space took from the socket before the session was
+ * added
  * @data: the datagram
  * @len: its bytes
  * @ecn: enum nqd_ecn
@@ -251,8 +252,9 @@ struct nqe_session_stats {
  * @NQE_EVENT_FRAMES: frames for user space, in @data
  * @NQE_EVENT_DATAGRAM: DATAGRAM payload of a context other than 0, in @data with its context ID
  * @NQE_EVENT_FRAMES_ACKED: the frames sent with id value[0] were acknowledged
- * @NQE_EVENT_STATE: @flags holds NQD_CONN_EVENT_* and NQE_EVENT_FLAG_*; value[0] rx generation, value[1] tx
- *	generation, value[2] largest inner packet, value[3] error code of a close, either side's
+ * @NQE_EVENT_STATE: @flags holds NQD_CONN_EVENT_* and NQE_EVENT_FLAG_*; value[0] rx generation,
+ * value[1] tx generation, value[2] largest inner packet, value[3] error code of a close, either
+ * side's
  */
 enum nqe_event_type {
 	NQE_EVENT_NONE,
@@ -266,7 +268,7 @@ enum nqe_event_type {
 #define NQE_EVENT_FLAG_RESET 0x2000000 /* stateless reset */
 #define NQE_EVENT_FLAG_EPOCH 0x4000000 /* packets dropped: the route epoch is not the device's */
 #define NQE_EVENT_FLAG_ACTIVE 0x8000000 /* activated */
-#define NQE_EVENT_FLAG_REPLAY 0x10000000 /* packets dropped: received before, or too old to tell */
+#define NQE_EVENT_FLAG_REPLAY 0x10000000 /* packets dropped: duplicate, or too old to tell */
 
 /**
  * struct nqe_event - one event
@@ -314,13 +316,18 @@ void nqe_engine_free(struct nqe_engine *e);
 int nqe_engine_run(struct nqe_engine *e, u64 max_ns);
 /* Lets nqe_engine_run() return now, or at its next call. */
 void nqe_engine_stop(struct nqe_engine *e);
-/* Becomes readable when there are events; the reader drains it, then takes events until there are none. */
+/*
+ * Becomes readable when there are events; the reader drains it, then takes events until there are
+ * none.
+ */
 int nqe_engine_event_fd(const struct nqe_engine *e);
 /* Takes one event; returns whether there was one. */
 bool nqe_engine_next_event(struct nqe_engine *e, struct nqe_event *event);
 void nqe_event_release(struct nqe_event *event);
 
-/* Devices. @offloads: enum nqe_tun_offload. @name: NQE_TUN_NAME bytes, in and out. Returns the id. */
+/*
+ * Devices. @offloads: enum nqe_tun_offload. @name: NQE_TUN_NAME bytes, in and out. Returns the id.
+ */
 int nqe_device_add(struct nqe_engine *e, char *name, u32 offloads);
 /* -EBUSY while sessions use it. */
 int nqe_device_remove(struct nqe_engine *e, u32 device);
@@ -328,9 +335,13 @@ int nqe_device_set_epoch(struct nqe_engine *e, u32 device, u64 epoch);
 int nqe_device_stats(struct nqe_engine *e, u32 device, struct nqe_device_stats *stats);
 int nqe_device_offloads(struct nqe_engine *e, u32 device);
 
-/* Sockets. The engine works on a duplicate of @fd. @offloads: enum nqe_udp_offload. Returns the id. */
+/*
+ * Sockets. The engine works on a duplicate of @fd. @offloads: enum nqe_udp_offload. Returns the id.
+ */
 int nqe_socket_add(struct nqe_engine *e, int fd, u8 cid_len, u32 offloads);
-/* Datagrams of no session, long headers among them: becomes readable as nqe_engine_event_fd() does. */
+/*
+ * Datagrams of no session, long headers among them: becomes readable as nqe_engine_event_fd() does.
+ */
 int nqe_socket_event_fd(struct nqe_engine *e, u32 socket);
 /* Takes one such datagram; returns whether there was one. */
 bool nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagram);
@@ -343,7 +354,8 @@ int nqe_socket_offloads(struct nqe_engine *e, u32 socket);
 /* Sessions. Returns the id; -EEXIST: a connection ID, or the address, is taken. */
 int nqe_session_add(struct nqe_engine *e, const struct nqe_session_config *config);
 /* @why: where a refusal is explained. -EALREADY unless the session is in HOLD. */
-int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activation *activation, const char **why);
+int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activation *activation,
+			 const char **why);
 /* Ends it silently, at once. */
 int nqe_session_delete(struct nqe_engine *e, u32 session);
 /* Sends CONNECTION_CLOSE; the session goes after NQD_CONN_EVENT_DRAINED. In HOLD it goes at once. */
@@ -351,15 +363,25 @@ int nqe_session_close(struct nqe_engine *e, u32 session, u64 code, bool applicat
 int nqe_session_stats(struct nqe_engine *e, u32 session, struct nqe_session_stats *stats);
 int nqe_session_set_generation(struct nqe_engine *e, u32 session, u64 object_generation);
 int nqe_session_set_epoch(struct nqe_engine *e, u32 session, u64 epoch);
-/* Replaces local and peer connection IDs and reset tokens; the length of the peer's may not change. */
-int nqe_session_set_cids(struct nqe_engine *e, u32 session, const struct nqe_session_config *config);
+/*
+ * Replaces local and peer connection IDs and reset tokens; the length of the peer's may not change.
+ */
+int nqe_session_set_cids(struct nqe_engine *e, u32 session,
+			 const struct nqe_session_config *config);
 /* v1: keys of the generation after the current one. @keys->key and iv are used, and wiped. */
-int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 generation, struct nqe_keys *keys);
+int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 generation,
+			  struct nqe_keys *keys);
 /* Starts a key update, now or as soon as it is allowed (-EINPROGRESS). */
 int nqe_session_update_keys(struct nqe_engine *e, u32 session);
-/* Frames, repeated until acknowledged: NQE_EVENT_FRAMES_ACKED with @id. -ENOSPC: too many unacknowledged. */
+/*
+ * Frames, repeated until acknowledged: NQE_EVENT_FRAMES_ACKED with @id. -ENOSPC: too many
+ * unacknowledged.
+ */
 int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, const u8 *frames, u32 len);
-/* One DATAGRAM payload, context ID included, not context 0. -EMSGSIZE, -ENOTCONN, -ENOSPC: queue full. */
+/*
+ * One DATAGRAM payload, context ID included, not context 0. -EMSGSIZE, -ENOTCONN, -ENOSPC: queue
+ * full.
+ */
 int nqe_session_send_datagram(struct nqe_engine *e, u32 session, const u8 *payload, u32 len);
 /* Releases the events up to that sequence number. -EINVAL: there was none of it yet. */
 int nqe_session_acknowledge(struct nqe_engine *e, u32 session, u64 sequence);

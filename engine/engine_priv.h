@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the engine's files share. One thread works at a time: the loop, or a caller of a control function,
- * whoever holds the engine's lock (see nqe_engine_lock()).
+ * What the engine's files share. One thread works at a time: the loop, or a caller of a control
+ * function, whoever holds the engine's lock (see nqe_engine_lock()).
  *
  *   loop.c     waiting, timers, whose turn it is       device.c   devices, sockets, prefixes
  *   rx.c       datagrams in                            control.c  sessions: add, activate, delete
@@ -305,10 +305,12 @@ void nqe_control_free_session(struct nqe_engine *e, struct nqe_session *s);
 
 /* event.c */
 u32 nqe_event_room(const struct nqe_session *s);
-bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data, u32 len);
+bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data,
+		       u32 len);
 void nqe_event_acked(struct nqe_engine *e, struct nqe_session *s, u64 id);
 void nqe_event_state(struct nqe_engine *e, struct nqe_session *s, u32 flags);
-void nqe_event_other(struct nqe_socket *socket, const struct nqe_udp_message *m, const u8 *data, u32 len);
+void nqe_event_other(struct nqe_socket *socket, const struct nqe_udp_message *m, const u8 *data,
+		     u32 len);
 void nqe_event_forget(struct nqe_engine *e, struct nqe_session *s);
 void nqe_event_clear_other(struct nqe_socket *socket);
 

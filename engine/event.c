@@ -41,7 +41,8 @@ static u8 *nqe_event_copy(const u8 *data, u32 len)
 	return copy;
 }
 
-static bool nqe_event_note(struct nqe_engine *e, struct nqe_session *s, u32 type, u64 value, const u8 *data, u32 len)
+static bool nqe_event_note(struct nqe_engine *e, struct nqe_session *s, u32 type, u64 value,
+			   const u8 *data, u32 len)
 {
 	struct nqe_note *note = calloc(1, sizeof(*note));
 
@@ -96,7 +97,8 @@ u32 nqe_event_room(const struct nqe_session *s)
 	return waiting < NQD_EVENT_QUEUE_LEN ? (u32)(NQD_EVENT_QUEUE_LEN - waiting) : 0;
 }
 
-bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data, u32 len)
+bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data,
+		       u32 len)
 {
 	return nqe_event_room(s) && nqe_event_note(e, s, type, 0, data, len);
 }
@@ -131,7 +133,8 @@ void nqe_event_state(struct nqe_engine *e, struct nqe_session *s, u32 flags)
 	nqe_event_eventful(e, s);
 }
 
-void nqe_event_other(struct nqe_socket *socket, const struct nqe_udp_message *m, const u8 *data, u32 len)
+void nqe_event_other(struct nqe_socket *socket, const struct nqe_udp_message *m, const u8 *data,
+		     u32 len)
 {
 	struct nqe_other *other = &socket->other;
 	u8 *copy = NULL;
@@ -223,10 +226,12 @@ static void nqe_event_fill_state(struct nqe_session *s, struct nqe_event *event)
 	event->value[0] = s->conn.keys.rx_generation;
 	event->value[1] = s->conn.keys.tx_generation;
 	event->value[2] = nqd_conn_max_payload(&s->conn) ? nqd_conn_max_payload(&s->conn) - 1 : 0;
-	event->value[3] = event->flags & NQD_CONN_EVENT_PEER_CLOSED ? s->conn.peer_close.code : s->conn.state.error_code;
+	event->value[3] = event->flags & NQD_CONN_EVENT_PEER_CLOSED ? s->conn.peer_close.code
+								    : s->conn.state.error_code;
 }
 
-static bool nqe_event_from_session(struct nqe_engine *e, struct nqe_session *s, struct nqe_event *event)
+static bool nqe_event_from_session(struct nqe_engine *e, struct nqe_session *s,
+				   struct nqe_event *event)
 {
 	/* Payloads first: the last state event ends the session. */
 	bool taken = nqe_event_take(&s->notes, event);

@@ -12,7 +12,10 @@
 #define ICMP_FRAGMENTATION_NEEDED 4
 #define ICMPV6_PACKET_TOO_BIG 2
 #define HOP_LIMIT 64
-/* RFC 792 asks for 8 bytes of the original's payload, RFC 1812 section 4.3.2.3 for as much as fits 576. */
+/*
+ * RFC 792 asks for 8 bytes of the original's payload, RFC 1812 section 4.3.2.3 for as much as fits
+ * 576.
+ */
 #define ICMPV4_MAX 576
 #define ICMPV6_MAX 1280 /* RFC 4443 section 2.4 (c) */
 
@@ -37,8 +40,8 @@ static u32 nqe_icmp_v4(const u8 *packet, const struct nqe_ip *ip, u32 mtu, u8 *o
 	u8 *icmp = out + NQE_IPV4_HEADER;
 
 	/* Not the first fragment; broadcast and multicast; no address to answer to. */
-	if ((get_unaligned_be16(packet + 6) & 0x1fff) || packet[16] >= 224 || packet[12] >= 224 || !packet[12] ||
-	    packet[12] == 127)
+	if ((get_unaligned_be16(packet + 6) & 0x1fff) || packet[16] >= 224 || packet[12] >= 224 ||
+	    !packet[12] || packet[12] == 127)
 		return 0;
 	memset(out, 0, NQE_IPV4_HEADER + ICMP_HEADER);
 	out[0] = 0x45;
@@ -65,8 +68,8 @@ static u32 nqe_icmp_v6(const u8 *packet, const struct nqe_ip *ip, u32 mtu, u8 *o
 	u8 *icmp = out + NQE_IPV6_HEADER;
 
 	/*
-	 * No answer to an unspecified or multicast source. A multicast destination may be answered (RFC 4443
-	 * section 2.4 (e.3)), but not from its own address, and we have no other.
+	 * No answer to an unspecified or multicast source. A multicast destination may be answered
+	 * (RFC 4443 section 2.4 (e.3)), but not from its own address, and we have no other.
 	 */
 	if (packet[8] == 0xff || packet[24] == 0xff || !memcmp(packet + 8, unspecified, 16))
 		return 0;
@@ -80,9 +83,9 @@ static u32 nqe_icmp_v6(const u8 *packet, const struct nqe_ip *ip, u32 mtu, u8 *o
 	icmp[0] = ICMPV6_PACKET_TOO_BIG;
 	put_unaligned_be32(mtu, icmp + 4);
 	memcpy(icmp + ICMP_HEADER, packet, quoted);
-	nqe_csum_store(icmp + 2,
-		       (u16)~nqe_csum_fold(nqe_csum_add(nqe_csum_pseudo(out + 8, 32, NQE_IPPROTO_ICMPV6, payload), icmp,
-							payload)));
+	nqe_csum_store(icmp + 2, (u16)~nqe_csum_fold(nqe_csum_add(
+					 nqe_csum_pseudo(out + 8, 32, NQE_IPPROTO_ICMPV6, payload),
+					 icmp, payload)));
 	return NQE_IPV6_HEADER + payload;
 }
 
@@ -92,5 +95,6 @@ u32 nqe_icmp_too_big(const u8 *packet, u32 len, u32 mtu, u8 *out)
 
 	if (nqe_ip_parse(packet, len, &ip) || nqe_icmp_is_error(packet, &ip))
 		return 0;
-	return ip.version == 4 ? nqe_icmp_v4(packet, &ip, mtu, out) : nqe_icmp_v6(packet, &ip, mtu, out);
+	return ip.version == 4 ? nqe_icmp_v4(packet, &ip, mtu, out)
+			       : nqe_icmp_v6(packet, &ip, mtu, out);
 }

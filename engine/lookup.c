@@ -63,10 +63,12 @@ static u32 nqe_lookup_hash(const struct nqe_lookup *t, const struct nqe_lookup_k
 
 static bool nqe_lookup_same(const struct nqe_lookup_key *a, const struct nqe_lookup_key *b)
 {
-	return a->socket == b->socket && a->len == b->len && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	return a->socket == b->socket && a->len == b->len &&
+	       !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
-static struct nqe_lookup_slot *nqe_lookup_find(const struct nqe_lookup *t, const struct nqe_lookup_key *key)
+static struct nqe_lookup_slot *nqe_lookup_find(const struct nqe_lookup *t,
+					       const struct nqe_lookup_key *key)
 {
 	u32 mask = t->capacity - 1, i;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Finds the session of a datagram: by socket and local connection ID, or, where that has no length, by
- * socket and remote address (RFC 9000 section 5.2).
+ * Finds the session of a datagram: by socket and local connection ID, or, where that has no length,
+ * by socket and remote address (RFC 9000 section 5.2).
  */
 #ifndef NQE_LOOKUP_H
 #define NQE_LOOKUP_H

@@ -87,7 +87,8 @@ static void nqe_loop_sift(struct nqe_engine *e, struct nqe_session *s, u32 at)
 		at = (at - 1) / 2;
 	}
 	while ((child = 2 * at + 1) < e->heap_len) {
-		if (child + 1 < e->heap_len && e->heap[child + 1]->deadline < e->heap[child]->deadline)
+		if (child + 1 < e->heap_len &&
+		    e->heap[child + 1]->deadline < e->heap[child]->deadline)
 			child++;
 		if (s->deadline <= e->heap[child]->deadline)
 			break;
@@ -169,7 +170,10 @@ static void nqe_loop_serve(struct nqe_engine *e)
 	nqe_out_flush(e);
 }
 
-/* epoll_pwait2() waits with the precision that pacing needs; before Linux 5.11 milliseconds have to do. */
+/*
+ * epoll_pwait2() waits with the precision that pacing needs; before Linux 5.11 milliseconds have to
+ * do.
+ */
 static int nqe_loop_wait(struct nqe_engine *e, struct epoll_event *events, u64 timeout)
 {
 	struct timespec t = {
@@ -184,13 +188,15 @@ static int nqe_loop_wait(struct nqe_engine *e, struct epoll_event *events, u64 t
 #endif
 	if (n < 0 && errno == ENOSYS)
 		n = epoll_wait(e->epoll_fd, events, MAX_READY_FDS,
-			       (int)min_t(u64, (timeout + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC, INT_MAX));
+			       (int)min_t(u64, (timeout + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC,
+					  INT_MAX));
 	return n < 0 ? (errno == EINTR ? 0 : -errno) : n;
 }
 
 static bool nqe_loop_is_device(const struct nqe_engine *e, const void *what)
 {
-	return what >= (const void *)e->device && what < (const void *)(e->device + NQE_MAX_DEVICES);
+	return what >= (const void *)e->device &&
+	       what < (const void *)(e->device + NQE_MAX_DEVICES);
 }
 
 static void nqe_loop_dispatch(struct nqe_engine *e, const struct epoll_event *events, int n)
@@ -212,7 +218,8 @@ static void nqe_loop_dispatch(struct nqe_engine *e, const struct epoll_event *ev
 	for (i = 0; i < n; i++) {
 		void *what = events[i].data.ptr;
 
-		if (what && nqe_loop_is_device(e, what) && ((struct nqe_device *)what)->id && e->reading)
+		if (what && nqe_loop_is_device(e, what) && ((struct nqe_device *)what)->id &&
+		    e->reading)
 			nqe_tx_device(e, what);
 	}
 }

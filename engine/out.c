@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The last step out: headers, sealing in place, header protection for a batch at a time, one call to the
- * kernel for many datagrams. All of one call are of one session and equal in size, but for a shorter last.
+ * The last step out: headers, sealing in place, header protection for a batch at a time, one call
+ * to the kernel for many datagrams. All of one call are of one session and equal in size, but for a
+ * shorter last.
  */
 #include "engine_priv.h"
 
@@ -16,13 +17,17 @@ static u32 nqe_out_pn_at(const struct nqe_session *s)
 	return 1u + s->config.peer_cid_len;
 }
 
-/* Room for a datagram of @size bytes behind those that wait, which leave first where it does not fit. */
+/*
+ * Room for a datagram of @size bytes behind those that wait, which leave first where it does not
+ * fit.
+ */
 u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 ecn)
 {
 	struct nqe_out *out = &e->out;
 
-	if (out->count && (out->session != s || out->ecn != ecn || out->closed || size > out->segment ||
-			   out->count == NQE_UDP_MAX_SEGMENTS || out->len + size > NQE_UDP_MAX_SEND))
+	if (out->count &&
+	    (out->session != s || out->ecn != ecn || out->closed || size > out->segment ||
+	     out->count == NQE_UDP_MAX_SEGMENTS || out->len + size > NQE_UDP_MAX_SEND))
 		nqe_out_flush(e);
 	if (!out->count) {
 		out->session = s;
@@ -72,7 +77,8 @@ static int nqe_out_protect(struct nqe_out *out)
 
 	/* RFC 9001 section 5.4.2: as if the packet number had four bytes. */
 	for (i = 0; i < out->count; i++)
-		memcpy(masks + i * NQE_CRYPTO_SAMPLE, out->data + i * out->segment + at + 4, NQE_CRYPTO_SAMPLE);
+		memcpy(masks + i * NQE_CRYPTO_SAMPLE, out->data + i * out->segment + at + 4,
+		       NQE_CRYPTO_SAMPLE);
 	if (nqe_crypto_masks(&out->session->tx, masks, masks, out->count))
 		return -EIO;
 	for (i = 0; i < out->count; i++) {
@@ -98,8 +104,8 @@ void nqe_out_flush(struct nqe_engine *e)
 	if (nqe_out_protect(out)) {
 		s->stats.drops[NQD_DROP_HEADER_PROTECTION] += out->count;
 	} else {
-		err = nqe_udp_send(&s->socket->udp, &s->config.remote, &s->config.local, out->ecn, out->data, out->len,
-				   out->segment, &sent);
+		err = nqe_udp_send(&s->socket->udp, &s->config.remote, &s->config.local, out->ecn,
+				   out->data, out->len, out->segment, &sent);
 		s->socket->stats.tx_datagrams += sent;
 		s->socket->stats.tx_batches++;
 		if (out->count > 1) {
@@ -109,8 +115,9 @@ void nqe_out_flush(struct nqe_engine *e)
 		/* To recovery they are as lost as any packet. */
 		s->stats.drops[NQD_DROP_UDP_SEND] += out->count - sent;
 		/*
-		 * Larger than the interface's MTU. Of a probe that was to be learnt; for what is taken to fit, fall
-		 * back to what every path carries and search again (RFC 9000 section 14.2).
+		 * Larger than the interface's MTU. Of a probe that was to be learnt; for what is
+		 * taken to fit, fall back to what every path carries and search again (RFC 9000
+		 * section 14.2).
 		 */
 		if (err == -EMSGSIZE && out->segment <= s->conn.pmtu.current_size)
 			nqd_conn_mtu_reported(&s->conn, e->now, NQD_MIN_DATAGRAM_SIZE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a session has still to send: a queue bounded in bytes, kept short by CoDel (RFC 8289), and the pool
- * of packet buffers behind it.
+ * What a session has still to send: a queue bounded in bytes, kept short by CoDel (RFC 8289), and
+ * the pool of packet buffers behind it.
  */
 #ifndef NQE_QUEUE_H
 #define NQE_QUEUE_H

@@ -22,18 +22,22 @@ static u32 nqe_route_hash(u8 family, const u8 *ip, u32 len)
 	u64 words[2], h;
 
 	memcpy(words, ip, sizeof(words));
-	h = (words[0] ^ (words[1] * 0x9e3779b97f4a7c15ULL) ^ ((u32)family << 8 | len)) * 0xd6e8feb86659fd93ULL;
+	h = (words[0] ^ (words[1] * 0x9e3779b97f4a7c15ULL) ^ ((u32)family << 8 | len)) *
+	    0xd6e8feb86659fd93ULL;
 	return (u32)(h >> 32) ^ (u32)h;
 }
 
-static struct nqe_route *nqe_route_find(const struct nqe_route_table *t, u8 family, const u8 *ip, u32 len)
+static struct nqe_route *nqe_route_find(const struct nqe_route_table *t, u8 family, const u8 *ip,
+					u32 len)
 {
 	u32 i;
 
 	if (!t->capacity)
 		return NULL;
-	for (i = nqe_route_hash(family, ip, len) & (t->capacity - 1); t->slot[i].value; i = (i + 1) & (t->capacity - 1))
-		if (t->slot[i].len == len && t->slot[i].family == family && !memcmp(t->slot[i].ip, ip, 16))
+	for (i = nqe_route_hash(family, ip, len) & (t->capacity - 1); t->slot[i].value;
+	     i = (i + 1) & (t->capacity - 1))
+		if (t->slot[i].len == len && t->slot[i].family == family &&
+		    !memcmp(t->slot[i].ip, ip, 16))
 			return &t->slot[i];
 	return NULL;
 }
@@ -140,7 +144,9 @@ void nqe_route_remove_value(struct nqe_route_table *t, const void *value)
 {
 	u32 i, cleared;
 
-	/* Clearing moves entries, also from the table's front to its end: until a pass finds none. */
+	/*
+	 * Clearing moves entries, also from the table's front to its end: until a pass finds none.
+	 */
 	do {
 		cleared = 0;
 		for (i = 0; i < t->capacity; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Prefix table for IPv4 and IPv6, longest prefix first: destinations to sessions on the way out, allowed
- * sources on the way in. A hash table of prefixes, probed once for each prefix length that is in use:
- * networks have thousands of prefixes, but few lengths.
+ * Prefix table for IPv4 and IPv6, longest prefix first: destinations to sessions on the way out,
+ * allowed sources on the way in. A hash table of prefixes, probed once for each prefix length that
+ * is in use: networks have thousands of prefixes, but few lengths.
  */
 #ifndef NQE_ROUTE_H
 #define NQE_ROUTE_H

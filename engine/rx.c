@@ -39,7 +39,8 @@ static bool nqe_rx_is_reset(const struct nqe_session *s, const u8 *data, u32 len
 	if (len < RESET_MIN)
 		return false;
 	for (i = 0; i < s->config.reset_tokens; i++)
-		found |= nqe_crypto_equal(data + len - NQE_RESET_TOKEN, s->config.reset_token[i], NQE_RESET_TOKEN);
+		found |= nqe_crypto_equal(data + len - NQE_RESET_TOKEN, s->config.reset_token[i],
+					  NQE_RESET_TOKEN);
 	return found;
 }
 
@@ -56,7 +57,8 @@ static bool nqe_rx_source_allowed(struct nqe_session *s, const u8 *packet, const
 {
 	const u8 *source = packet + ip->source;
 
-	if (s->last_source[0] == ip->address_len && !memcmp(s->last_source + 1, source, ip->address_len))
+	if (s->last_source[0] == ip->address_len &&
+	    !memcmp(s->last_source + 1, source, ip->address_len))
 		return true;
 	if (!nqe_route_lookup(&s->sources, ip->version, source))
 		return false;
@@ -142,8 +144,8 @@ static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *paylo
 		nqe_rx_drop(s, NQD_DROP_NO_MEMORY);
 }
 
-static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data, u32 len, const u8 *mask, u8 ecn,
-			  const struct nqe_address *remote)
+static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data, u32 len,
+			  const u8 *mask, u8 ecn, const struct nqe_address *remote)
 {
 	u32 at = 1u + s->socket->cid_len, header, truncated = 0, i;
 	struct nqd_conn_rx rx = { .size = len, .ecn = ecn, .path = NQD_PATH_ACTIVE };
@@ -174,18 +176,26 @@ static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data,
 		nqe_control_events(e, s);
 		return;
 	}
-	/* Endpoint changes wait for path validation (RFC 9000 section 9): until then the owner reconnects. */
+	/*
+	 * Endpoint changes wait for path validation (RFC 9000 section 9): until then the owner
+	 * reconnects.
+	 */
 	if (!nqe_address_equal(remote, &s->config.remote)) {
 		nqe_rx_drop(s, NQD_DROP_TUPLE_MISMATCH);
 		nqe_event_state(e, s, NQE_EVENT_FLAG_TUPLE);
 		return;
 	}
-	/* What user space must hear of and has no room for is not acknowledged: the core sees to frames. */
-	if (unlikely(!nqe_event_room(s)) && nqe_rx_for_user_space(data + header, len - header - NQE_CRYPTO_TAG)) {
+	/*
+	 * What user space must hear of and has no room for is not acknowledged: the core sees to
+	 * frames.
+	 */
+	if (unlikely(!nqe_event_room(s)) &&
+	    nqe_rx_for_user_space(data + header, len - header - NQE_CRYPTO_TAG)) {
 		nqe_rx_drop(s, NQD_DROP_EVENT_QUEUE_FULL);
 		return;
 	}
-	reason = nqd_conn_rx_opened(&s->conn, e->now, &rx, data + header, len - header - NQE_CRYPTO_TAG,
+	reason = nqd_conn_rx_opened(&s->conn, e->now, &rx, data + header,
+				    len - header - NQE_CRYPTO_TAG,
 				    nqe_event_room(s) ? NQE_FRAMES_ROOM : 0, &res);
 	if (reason == NQD_DROP_DUPLICATE || reason == NQD_DROP_TOO_OLD)
 		nqe_event_state(e, s, NQE_EVENT_FLAG_REPLAY);
@@ -217,13 +227,15 @@ static void nqe_rx_flush(struct nqe_engine *e, struct nqe_rx_group *g)
 		return;
 	}
 	for (i = 0; i < g->count; i++)
-		nqe_rx_packet(e, s, g->data[i], g->len[i], masks + i * NQE_CRYPTO_SAMPLE, g->ecn, g->remote);
+		nqe_rx_packet(e, s, g->data[i], g->len[i], masks + i * NQE_CRYPTO_SAMPLE, g->ecn,
+			      g->remote);
 	g->count = 0;
 	nqe_loop_ready(e, s);
 }
 
 /* Keeps a datagram of a session in HOLD. */
-static void nqe_rx_hold(struct nqe_session *s, const u8 *data, u32 len, u8 ecn, const struct nqe_address *remote)
+static void nqe_rx_hold(struct nqe_session *s, const u8 *data, u32 len, u8 ecn,
+			const struct nqe_address *remote)
 {
 	struct nqe_hold *hold = &s->hold[s->held];
 
@@ -243,8 +255,8 @@ static void nqe_rx_hold(struct nqe_session *s, const u8 *data, u32 len, u8 ecn, 
 	s->held++;
 }
 
-static void nqe_rx_sort(struct nqe_engine *e, struct nqe_rx_group *g, struct nqe_session *s, u8 *data, u32 len, u8 ecn,
-			const struct nqe_address *remote)
+static void nqe_rx_sort(struct nqe_engine *e, struct nqe_rx_group *g, struct nqe_session *s,
+			u8 *data, u32 len, u8 ecn, const struct nqe_address *remote)
 {
 	if (!s->active) {
 		nqe_rx_hold(s, data, len, ecn, remote);
@@ -280,8 +292,9 @@ void nqe_rx_datagram(struct nqe_engine *e, struct nqe_session *s, u8 *data, u32 
 	nqe_coalesce_flush(&s->device->coalesce);
 }
 
-static struct nqe_session *nqe_rx_session(struct nqe_engine *e, struct nqe_socket *k, const struct nqe_rx_group *g,
-					  const u8 *data, u32 len, const struct nqe_address *remote)
+static struct nqe_session *nqe_rx_session(struct nqe_engine *e, struct nqe_socket *k,
+					  const struct nqe_rx_group *g, const u8 *data, u32 len,
+					  const struct nqe_address *remote)
 {
 	struct nqe_lookup_key key;
 

@@ -11,7 +11,10 @@
 #define TCP_FIN_PSH 0x09
 #define TCP_CWR 0x80
 
-/* A single packet whose transport checksum the kernel left to us: the field holds the pseudo-header's sum. */
+/*
+ * A single packet whose transport checksum the kernel left to us: the field holds the
+ * pseudo-header's sum.
+ */
 static int nqe_segment_complete(u8 *packet, u32 len, const struct nqe_vnet *vnet)
 {
 	u32 at = (u32)vnet->csum_start + vnet->csum_offset;
@@ -19,7 +22,8 @@ static int nqe_segment_complete(u8 *packet, u32 len, const struct nqe_vnet *vnet
 
 	if (vnet->csum_start >= len || at + sizeof(sum) > len)
 		return -EINVAL;
-	sum = (u16)~nqe_csum_fold(nqe_csum_add(0, packet + vnet->csum_start, len - vnet->csum_start));
+	sum = (u16)~nqe_csum_fold(
+		nqe_csum_add(0, packet + vnet->csum_start, len - vnet->csum_start));
 	/* RFC 768: a computed zero is sent as all ones (only UDP keeps its checksum at offset 6). */
 	nqe_csum_store(packet + at, !sum && vnet->csum_offset == 6 ? 0xffff : sum);
 	return 0;
@@ -40,11 +44,14 @@ int nqe_segment_init(struct nqe_segment *s, u8 *packet, u32 len, const struct nq
 	s->len = ip.len;
 	if (type == NQE_VNET_GSO_NONE) {
 		s->mss = s->len;
-		return vnet->flags & NQE_VNET_NEEDS_CSUM ? nqe_segment_complete(packet, s->len, vnet) : 0;
+		return vnet->flags & NQE_VNET_NEEDS_CSUM
+			       ? nqe_segment_complete(packet, s->len, vnet)
+			       : 0;
 	}
 	if (type != NQE_VNET_GSO_UDP_L4 && type != NQE_VNET_GSO_TCPV4 && type != NQE_VNET_GSO_TCPV6)
 		return -EOPNOTSUPP;
-	if ((type == NQE_VNET_GSO_TCPV4 && ip.version != 4) || (type == NQE_VNET_GSO_TCPV6 && ip.version != 6))
+	if ((type == NQE_VNET_GSO_TCPV4 && ip.version != 4) ||
+	    (type == NQE_VNET_GSO_TCPV6 && ip.version != 6))
 		return -EINVAL;
 	/* csum_start is the transport header, extension headers of IPv6 in between or not. */
 	s->l4 = vnet->csum_start;
@@ -64,19 +71,22 @@ int nqe_segment_init(struct nqe_segment *s, u8 *packet, u32 len, const struct nq
 		return -EINVAL;
 	s->mss = vnet->gso_size;
 	/*
-	 * The field holds the pseudo-header's sum with the length of the whole. Taking that length out gives
-	 * what all segments share, whatever the addresses (a routing header's final destination included).
+	 * The field holds the pseudo-header's sum with the length of the whole. Taking that length
+	 * out gives what all segments share, whatever the addresses (a routing header's final
+	 * destination included).
 	 */
 	memcpy(&seed, packet + s->l4 + check, sizeof(seed));
-	s->partial = nqe_csum_add16(seed, (u16)~(s->len - s->l4));
+	s->partial = nqe_csum_add16(seed, (u16) ~(s->len - s->l4));
 	return 0;
 }
 
 u32 nqe_segment_len(const struct nqe_segment *s)
 {
-	return s->header_len ? (s->header_len + s->offset < s->len ?
-				s->header_len + min(s->mss, s->len - s->header_len - s->offset) : 0) :
-			       s->len - s->offset;
+	return s->header_len
+		       ? (s->header_len + s->offset < s->len
+				  ? s->header_len + min(s->mss, s->len - s->header_len - s->offset)
+				  : 0)
+		       : s->len - s->offset;
 }
 
 u32 nqe_segment_equal(const struct nqe_segment *s)
@@ -131,14 +141,18 @@ u32 nqe_segment_copy(struct nqe_segment *s, u8 *out)
 		put_unaligned_be16(0, l4 + 6);
 	} else {
 		put_unaligned_be32(get_unaligned_be32(l4 + 4) + s->offset, l4 + 4);
-		/* FIN and PSH belong to the end of the data, CWR (RFC 3168 section 6.1.2) to its first segment. */
+		/*
+		 * FIN and PSH belong to the end of the data, CWR (RFC 3168 section 6.1.2) to its
+		 * first segment.
+		 */
 		if (!last)
 			l4[13] &= (u8)~TCP_FIN_PSH;
 		if (s->index)
 			l4[13] &= (u8)~TCP_CWR;
 		put_unaligned_be16(0, l4 + 16);
 	}
-	sum = (u16)~nqe_csum_fold(nqe_csum_add(nqe_csum_add16(s->partial, (u16)(len - s->l4)), l4, len - s->l4));
+	sum = (u16)~nqe_csum_fold(
+		nqe_csum_add(nqe_csum_add16(s->partial, (u16)(len - s->l4)), l4, len - s->l4));
 	if (s->udp)
 		nqe_csum_store(l4 + 6, sum ? sum : 0xffff);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cuts what the TUN device hands over - one packet, or a TCP or UDP super-packet - into the IP packets
- * that travel, each with correct lengths and checksums.
+ * Cuts what the TUN device hands over - one packet, or a TCP or UDP super-packet - into the IP
+ * packets that travel, each with correct lengths and checksums.
  */
 #ifndef NQE_SEGMENT_H
 #define NQE_SEGMENT_H

@@ -15,7 +15,10 @@
 #define TUN_F_USO6 0x40
 #endif
 
-/* Asks for as much as is wanted, then for less: older kernels refuse a set with unknown bits as a whole. */
+/*
+ * Asks for as much as is wanted, then for less: older kernels refuse a set with unknown bits as a
+ * whole.
+ */
 static void nqe_tun_offload(struct nqe_tun *t, u32 wanted)
 {
 	static const u32 sets[] = {
@@ -44,7 +47,8 @@ static void nqe_tun_offload(struct nqe_tun *t, u32 wanted)
 
 int nqe_tun_open(struct nqe_tun *t, const char *name, u32 offloads)
 {
-	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL) };
+	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR |
+						      IFF_TUN_EXCL) };
 	int header = sizeof(struct nqe_vnet);
 	size_t len = strlen(name);
 	int err;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TUN device: IP packets with a virtio header in front, super-packets where the kernel has them.
+ * The TUN device: IP packets with a virtio header in front, super-packets where the kernel has
+ * them.
  */
 #ifndef NQE_TUN_H
 #define NQE_TUN_H
@@ -36,10 +37,11 @@ struct nqe_tun {
  * nqe_tun_open - create a TUN device in the calling thread's network namespace
  * @t: result
  * @name: wanted name; may hold a %d, as in "nexusq%d"
- * @offloads: enum nqe_tun_offload that may be used; without those that the kernel lacks it works slower
+ * @offloads: enum nqe_tun_offload that may be used; without those that the kernel lacks it works
+ * slower
  *
- * Return: 0 or a negative errno: -ENOENT or -ENODEV without /dev/net/tun, -EPERM, -EBUSY where the name
- * is taken, -EINVAL for a bad name. The device goes with its file descriptor.
+ * Return: 0 or a negative errno: -ENOENT or -ENODEV without /dev/net/tun, -EPERM, -EBUSY where the
+ * name is taken, -EINVAL for a bad name. The device goes with its file descriptor.
  */
 int nqe_tun_open(struct nqe_tun *t, const char *name, u32 offloads);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* From the device to the wire: prefix lookup, the session's queue, one DATAGRAM for each IP packet. */
+/*
+ * From the device to the wire: prefix lookup, the session's queue, one DATAGRAM for each IP packet.
+ */
 #include "engine_priv.h"
 
 #include "icmp.h"
@@ -16,12 +18,14 @@
 /* IP packets in what the device handed over. */
 static u32 nqe_tx_packets(const struct nqe_packet *packet)
 {
-	u32 size = packet->vnet.gso_type && packet->vnet.gso_size ? packet->vnet.gso_size : packet->len;
+	u32 size = packet->vnet.gso_type && packet->vnet.gso_size ? packet->vnet.gso_size
+								  : packet->len;
 
 	return (packet->len + size - 1) / size;
 }
 
-static void nqe_tx_drop(struct nqe_engine *e, struct nqe_packet *packet, u64 *drops, enum nqd_drop_reason reason)
+static void nqe_tx_drop(struct nqe_engine *e, struct nqe_packet *packet, u64 *drops,
+			enum nqd_drop_reason reason)
 {
 	drops[reason] += nqe_tx_packets(packet);
 	nqe_pool_put(&e->pool, packet);
@@ -86,7 +90,8 @@ void nqe_tx_device(struct nqe_engine *e, struct nqe_device *d)
 	u32 i;
 
 	for (i = 0; i < READS; i++) {
-		struct nqe_packet *packet = e->spare ? e->spare : nqe_pool_get(&e->pool, NQE_TUN_MAX_PACKET);
+		struct nqe_packet *packet =
+			e->spare ? e->spare : nqe_pool_get(&e->pool, NQE_TUN_MAX_PACKET);
 		int len;
 
 		e->spare = packet;
@@ -98,7 +103,10 @@ void nqe_tx_device(struct nqe_engine *e, struct nqe_device *d)
 		if (len == -EINVAL)
 			continue;
 		if (len < 0) {
-			/* The interface is gone, or down for good: a descriptor that is always readable helps nobody. */
+			/*
+			 * The interface is gone, or down for good: a descriptor that is always
+			 * readable helps nobody.
+			 */
 			if (len != -EAGAIN && len != -EINTR)
 				nqe_loop_watch(e, d->tun.fd, d, false);
 			return;
@@ -157,7 +165,8 @@ static void nqe_tx_pending(struct nqe_engine *e, struct nqe_session *s)
 	struct nqd_conn_plan plan;
 
 	while (nqd_conn_tx_wanted(&s->conn, e->now)) {
-		enum nqd_conn_verdict verdict = nqd_conn_tx_pending(&s->conn, e->now, e->frames, NQE_FRAMES_ROOM, &plan);
+		enum nqd_conn_verdict verdict =
+			nqd_conn_tx_pending(&s->conn, e->now, e->frames, NQE_FRAMES_ROOM, &plan);
 		u8 *packet;
 
 		nqe_control_events(e, s);
@@ -198,7 +207,8 @@ static bool nqe_tx_head(struct nqe_engine *e, struct nqe_session *s)
 		s->current = nqe_queue_pop(&s->queue);
 		if (!s->current)
 			return false;
-		if (nqe_segment_init(&s->cursor, s->current->data, s->current->len, &s->current->vnet)) {
+		if (nqe_segment_init(&s->cursor, s->current->data, s->current->len,
+				     &s->current->vnet)) {
 			s->stats.drops[NQD_DROP_INNER_MALFORMED]++;
 			nqe_tx_finish(e, s);
 		}
@@ -206,8 +216,12 @@ static bool nqe_tx_head(struct nqe_engine *e, struct nqe_session *s)
 	return true;
 }
 
-/* Seals what a plan granted: IP packets of the one at hand, each behind the same frames and its context ID. */
-static void nqe_tx_segments(struct nqe_engine *e, struct nqe_session *s, const struct nqd_conn_plan *plan)
+/*
+ * Seals what a plan granted: IP packets of the one at hand, each behind the same frames and its
+ * context ID.
+ */
+static void nqe_tx_segments(struct nqe_engine *e, struct nqe_session *s,
+			    const struct nqd_conn_plan *plan)
 {
 	u32 i;
 
@@ -229,8 +243,8 @@ static void nqe_tx_segments(struct nqe_engine *e, struct nqe_session *s, const s
 }
 
 /* What a verdict other than SEND means; true: try again at once. */
-static bool nqe_tx_refused(struct nqe_engine *e, struct nqe_session *s, enum nqd_conn_verdict verdict,
-			   const struct nqd_conn_plan *plan)
+static bool nqe_tx_refused(struct nqe_engine *e, struct nqe_session *s,
+			   enum nqd_conn_verdict verdict, const struct nqd_conn_plan *plan)
 {
 	switch (verdict) {
 	case NQD_CONN_RING:
@@ -265,16 +279,19 @@ static bool nqe_tx_packet(struct nqe_engine *e, struct nqe_session *s)
 		return true;
 	}
 	if (nqe_codel_drop(&s->queue.codel, e->now, e->now - s->current->enqueued,
-			   s->queue.bytes + s->cursor.len - s->cursor.offset, s->conn.pmtu.current_size)) {
+			   s->queue.bytes + s->cursor.len - s->cursor.offset,
+			   s->conn.pmtu.current_size)) {
 		s->stats.drops[NQD_DROP_CONGESTION]++;
 		nqe_segment_skip(&s->cursor);
 		return true;
 	}
 	equal = min_t(u32, nqe_segment_equal(&s->cursor), NQE_UDP_MAX_SEGMENTS);
 	if (equal > 1)
-		verdict = nqd_conn_tx_batch(&s->conn, e->now, 1 + len, equal, e->frames, NQE_FRAMES_ROOM, &plan);
+		verdict = nqd_conn_tx_batch(&s->conn, e->now, 1 + len, equal, e->frames,
+					    NQE_FRAMES_ROOM, &plan);
 	else
-		verdict = nqd_conn_tx_datagram(&s->conn, e->now, 1 + len, e->frames, NQE_FRAMES_ROOM, &plan);
+		verdict = nqd_conn_tx_datagram(&s->conn, e->now, 1 + len, e->frames,
+					       NQE_FRAMES_ROOM, &plan);
 	nqe_control_events(e, s);
 	if (verdict != NQD_CONN_SEND)
 		return nqe_tx_refused(e, s, verdict, &plan);
@@ -290,7 +307,8 @@ static bool nqe_tx_payload(struct nqe_engine *e, struct nqe_session *s)
 	struct nqd_conn_plan plan;
 	u8 *packet, *p;
 
-	verdict = nqd_conn_tx_datagram(&s->conn, e->now, payload->len, e->frames, NQE_FRAMES_ROOM, &plan);
+	verdict = nqd_conn_tx_datagram(&s->conn, e->now, payload->len, e->frames, NQE_FRAMES_ROOM,
+				       &plan);
 	nqe_control_events(e, s);
 	if (verdict == NQD_CONN_TOO_BIG) {
 		nqe_tx_drop(e, nqe_queue_pop(&s->payloads), s->stats.drops, NQD_DROP_MTU);
@@ -325,7 +343,8 @@ bool nqe_tx_service(struct nqe_engine *e, struct nqe_session *s)
 		nqe_tx_discard(e, s);
 		return false;
 	}
-	while (more && s->deficit > 0 && !s->dead && s->conn.state.state == NQD_SESSION_STATE_ACTIVE)
+	while (more && s->deficit > 0 && !s->dead &&
+	       s->conn.state.state == NQD_SESSION_STATE_ACTIVE)
 		more = s->payloads.head ? nqe_tx_payload(e, s) : nqe_tx_packet(e, s);
 	return more && !s->dead;
 }

@@ -138,8 +138,9 @@ int nqe_udp_open(struct nqe_udp *u, int fd, u32 offloads)
 	if (!u->port)
 		return -EINVAL;
 	/*
-	 * RFC 9000 section 14: never fragmented. PROBE sets DF and leaves the size to the MTU search. An IPv6
-	 * socket gets IPv4's options too, for mapped peers; where it is IPv6 only they are refused, harmlessly.
+	 * RFC 9000 section 14: never fragmented. PROBE sets DF and leaves the size to the MTU
+	 * search. An IPv6 socket gets IPv4's options too, for mapped peers; where it is IPv6 only
+	 * they are refused, harmlessly.
 	 */
 	if (u->family == AF_INET6) {
 		err = nqe_udp_option(u, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
@@ -253,7 +254,8 @@ int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b)
 	return made;
 }
 
-static struct cmsghdr *nqe_udp_put_control(struct msghdr *header, int level, int type, const void *data, size_t len)
+static struct cmsghdr *nqe_udp_put_control(struct msghdr *header, int level, int type,
+					   const void *data, size_t len)
 {
 	struct cmsghdr *c = (struct cmsghdr *)((u8 *)header->msg_control + header->msg_controllen);
 
@@ -265,12 +267,16 @@ static struct cmsghdr *nqe_udp_put_control(struct msghdr *header, int level, int
 	return c;
 }
 
-static void nqe_udp_build_control(const struct nqe_udp *u, struct msghdr *header, const struct nqe_address *remote,
-				  const struct nqe_address *local, u8 ecn)
+static void nqe_udp_build_control(const struct nqe_udp *u, struct msghdr *header,
+				  const struct nqe_address *remote, const struct nqe_address *local,
+				  u8 ecn)
 {
 	int value = ecn;
 
-	/* To an IPv4 peer an IPv6 socket sends IPv4 packets: their TOS, but still an IPv6 packet info. */
+	/*
+	 * To an IPv4 peer an IPv6 socket sends IPv4 packets: their TOS, but still an IPv6 packet
+	 * info.
+	 */
 	if (ecn && remote->family == 4)
 		nqe_udp_put_control(header, IPPROTO_IP, IP_TOS, &value, sizeof(value));
 	else if (ecn)
@@ -291,8 +297,8 @@ static void nqe_udp_build_control(const struct nqe_udp *u, struct msghdr *header
 }
 
 /* One datagram at a time, as many as the kernel takes in a call. */
-static int nqe_udp_send_each(const struct nqe_udp *u, const struct msghdr *common, u8 *data, u32 len, u32 segment,
-			     u32 *sent)
+static int nqe_udp_send_each(const struct nqe_udp *u, const struct msghdr *common, u8 *data,
+			     u32 len, u32 segment, u32 *sent)
 {
 	struct mmsghdr header[NQE_UDP_MAX_SEGMENTS] = { 0 };
 	struct iovec iov[NQE_UDP_MAX_SEGMENTS];
@@ -300,7 +306,8 @@ static int nqe_udp_send_each(const struct nqe_udp *u, const struct msghdr *commo
 	int n;
 
 	for (offset = 0; offset < len && count < NQE_UDP_MAX_SEGMENTS; offset += segment, count++) {
-		iov[count] = (struct iovec){ data + offset, len - offset < segment ? len - offset : segment };
+		iov[count] = (struct iovec){ data + offset,
+					     len - offset < segment ? len - offset : segment };
 		header[count].msg_hdr = *common;
 		header[count].msg_hdr.msg_iov = &iov[count];
 		header[count].msg_hdr.msg_iovlen = 1;
@@ -314,8 +321,9 @@ static int nqe_udp_send_each(const struct nqe_udp *u, const struct msghdr *commo
 	return 0;
 }
 
-int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote, const struct nqe_address *local, u8 ecn,
-		 const u8 *data, u32 len, u32 segment, u32 *sent)
+int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
+		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
+		 u32 *sent)
 {
 	_Alignas(struct cmsghdr) u8 control[CONTROL_ROOM] = { 0 };
 	struct msghdr header = { .msg_control = control };
@@ -347,8 +355,9 @@ int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote, const stru
 	if (count == 1 || (err != -EINVAL && err != -EIO && err != -EMSGSIZE && err != -EOPNOTSUPP))
 		return err;
 	/*
-	 * The path to this peer cannot do it, or a segment is larger than the MTU: one by one the kernel says
-	 * which. Only where that works is the offload to blame, and given up for this socket.
+	 * The path to this peer cannot do it, or a segment is larger than the MTU: one by one the
+	 * kernel says which. Only where that works is the offload to blame, and given up for this
+	 * socket.
 	 */
 	header.msg_controllen = plain;
 	err = nqe_udp_send_each(u, &header, iov.iov_base, len, segment, sent);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The UDP socket that user space handed over: batches in (recvmmsg, UDP_GRO), batches out (UDP_SEGMENT),
- * with ECN and local address of every datagram. What the kernel lacks is done packet by packet.
+ * The UDP socket that user space handed over: batches in (recvmmsg, UDP_GRO), batches out
+ * (UDP_SEGMENT), with ECN and local address of every datagram. What the kernel lacks is done packet
+ * by packet.
  */
 #ifndef NQE_UDP_H
 #define NQE_UDP_H
@@ -9,7 +10,10 @@
 #include <linux/types.h>
 #include <sys/socket.h>
 
-/* Datagrams that one UDP_SEGMENT call may carry (UDP_MAX_SEGMENTS before Linux 6.9), and their bytes. */
+/*
+ * Datagrams that one UDP_SEGMENT call may carry (UDP_MAX_SEGMENTS before Linux 6.9), and their
+ * bytes.
+ */
 #define NQE_UDP_MAX_SEGMENTS 64
 #define NQE_UDP_MAX_SEND 65000
 /* Room of all receive buffers together. */
@@ -22,7 +26,8 @@ enum nqe_udp_offload {
 };
 
 /**
- * struct nqe_address - an IP address and port, the same for an IPv4 address however the socket saw it
+ * struct nqe_address - an IP address and port, the same for an IPv4 address however the socket saw
+ * it
  * @family: 4, 6, or 0 for none
  * @port: host byte order
  * @scope: interface of a link-local IPv6 address, else 0
@@ -115,11 +120,12 @@ int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b);
  * @segment: bytes of each; the last may be shorter; at most NQE_UDP_MAX_SEGMENTS of them
  * @sent: datagrams that the kernel took
  *
- * Return: 0, or the negative errno that stopped it; -EAGAIN: the socket's buffer is full; -EMSGSIZE: a
- * datagram is larger than the interface's MTU.
+ * Return: 0, or the negative errno that stopped it; -EAGAIN: the socket's buffer is full;
+ * -EMSGSIZE: a datagram is larger than the interface's MTU.
  */
-int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote, const struct nqe_address *local, u8 ecn,
-		 const u8 *data, u32 len, u32 segment, u32 *sent);
+int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
+		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
+		 u32 *sent);
 
 /* Same address and port. */
 bool nqe_address_equal(const struct nqe_address *a, const struct nqe_address *b);

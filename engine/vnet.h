@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The header in front of every packet that a TUN device with IFF_VNET_HDR carries (virtio 1.2, section 5.1.6).
- * Own declarations: the distribution's headers lag behind the kernel (UDP segmentation came with Linux 6.2).
+ * The header in front of every packet that a TUN device with IFF_VNET_HDR carries (virtio 1.2,
+ * section 5.1.6). Own declarations: the distribution's headers lag behind the kernel (UDP
+ * segmentation came with Linux 6.2).
  */
 #ifndef NQE_VNET_H
 #define NQE_VNET_H

@@ -50,7 +50,7 @@ SOURCES = [
 
 
 def declarations(headers: list[str]) -> str:
-    """What the named headers of engine/ and kernel/ declare, as cffi reads it."""
+    """What the named headers of engine/ declare, as cffi reads it."""
     text = "".join(f'#include "{name}"\n' for name in headers)
     expanded = subprocess.run(
         ["gcc", "-E", "-D_GNU_SOURCE", *INCLUDES, "-"],
@@ -62,7 +62,7 @@ def declarations(headers: list[str]) -> str:
         marker = re.match(r'# \d+ "(?P<file>[^"]*)"', line)
         if marker:
             name = marker["file"]
-            ours = name.startswith(("engine/", "kernel/")) and "shim" not in name
+            ours = name.startswith("engine/") and "shim" not in name
         elif ours:
             kept.append(line)
     return PRELUDE + "\n".join(kept)

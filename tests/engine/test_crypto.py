@@ -10,15 +10,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from nexusnet.netlink.generated import CipherSuite
 from tests.engine import native
 from tests.support import golden
 
 ffi, lib = native.load()
 SEAL = True
 SUITES = {
-    "aes-128-gcm": (lib.NQD_CIPHER_SUITE_AES_128_GCM_SHA256, 16, 32),
-    "aes-256-gcm": (lib.NQD_CIPHER_SUITE_AES_256_GCM_SHA384, 32, 48),
-    "chacha20-poly1305": (lib.NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256, 32, 32),
+    "aes-128-gcm": (int(CipherSuite.AES_128_GCM_SHA256), 16, 32),
+    "aes-256-gcm": (int(CipherSuite.AES_256_GCM_SHA384), 32, 48),
+    "chacha20-poly1305": (int(CipherSuite.CHACHA20_POLY1305_SHA256), 32, 32),
 }
 
 
