@@ -91,6 +91,7 @@ void nqe_control_free_session(struct nqe_engine *e, struct nqe_session *s)
 	u32 i;
 
 	nqe_control_detach(e, s);
+	nqe_loop_forget(e, s);
 	nqe_event_forget(e, s);
 	for (link = &e->sessions; *link != s; link = &(*link)->next)
 		;

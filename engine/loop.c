@@ -47,7 +47,7 @@ static void nqe_loop_reading(struct nqe_engine *e, bool on)
 /* Sessions that have something to do, served in turn. */
 void nqe_loop_ready(struct nqe_engine *e, struct nqe_session *s)
 {
-	if (s->ready)
+	if (s->ready || s->dead)
 		return;
 	s->ready = true;
 	s->next_ready = NULL;

@@ -401,6 +401,22 @@ class TrafficContract(PlaneTests):
         peer.send(carried(b"again"))
         assert bench.inner_receive() == b"again"
 
+    def test_a_peer_that_acknowledges_nothing_stalls_nobody(self, bench: Bench) -> None:
+        silent, one = bench.connect(1)
+        lively, two = bench.connect(2)
+        bench.plane.add_route(bench.route(two, "10.8.0.3/32"))
+        for _ in range(2000):
+            bench.inner.sendto(bytes(1300), (INNER_PEER, 4000))
+        for number in range(50):
+            bench.inner.sendto(number.to_bytes(2, "big"), ("10.8.0.3", 4000))
+            frame, _ = lively.expect(DatagramFrame)
+            assert frame.data.endswith(number.to_bytes(2, "big"))
+            lively.ack_everything()
+        recovery = bench.stats(one).recovery
+        assert recovery is not None
+        assert recovery.bytes_in_flight <= recovery.congestion_window
+        assert silent.receive() is not None
+
     def test_what_has_no_route_is_counted(self, bench: Bench) -> None:
         bench.inner.sendto(b"x", ("10.8.0.77", 4000))
         eventually(
@@ -519,6 +535,15 @@ class ProtocolContract(PlaneTests):
         facts = bench.expect_event(Event.SESSION_DOWN).attributes.event
         assert facts is not None
         assert facts.down_reason is DownReason.DELETED
+        eventually(lambda: bench.plane.sessions(bench.device.id), lambda left: not left)
+
+    def test_many_sessions_end_together(self, bench: Bench) -> None:
+        connected = [bench.connect(number) for number in range(1, 81)]
+        for _, session in connected:
+            bench.plane.delete_session(session.ref, 9, Close())
+        for peer, _ in connected:
+            peer.expect(ConnectionCloseFrame)
+        bench.expect_event(Event.SESSION_DOWN, 80)
         eventually(lambda: bench.plane.sessions(bench.device.id), lambda left: not left)
 
     def test_silent_deletion_stops_at_once(self, connected: tuple[Bench, ModelPeer]) -> None:

@@ -105,9 +105,9 @@ class Bench:
         made = ModelPeer(
             suite=SUITES[suite],
             sends=bytes([number]) * length,
-            receives=bytes([0x80 + number]) * length,
-            own_cid=bytes([0xA0 + number]) * 4,
-            peer_cid=bytes([0xB0 + number]) * self.cid_length,
+            receives=bytes([(0x80 + number) % 256]) * length,
+            own_cid=bytes([number, 0xA0, 1, 2]),
+            peer_cid=bytes([number] + [0xB0] * 19)[: self.cid_length],
             to=(mapped, self.socket.getsockname()[1]),
         )
         self.peers.append(made)
