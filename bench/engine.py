@@ -79,7 +79,9 @@ def run(*, quick: bool = False) -> list[Result]:
 
 def table(results: list[Result]) -> str:
     """For people."""
-    lines = ["cable  inner  suite                     congestion  batching  Gbit/s  per CPU s   lost"]
+    lines = [
+        "cable  inner  suite                     congestion  batching  Gbit/s  per CPU s  lost"
+    ]
     for one in results:
         batching = "on" if one.batching else "off"
         lines.append(

@@ -26,7 +26,7 @@ FLAGS = ["-std=gnu11", "-O3", "-g", "-fno-strict-aliasing", "-D_GNU_SOURCE"]
 SHARED = [
     "enum nqd_cipher_suite", "enum nqd_congestion", "enum nqd_session_state",
     "enum nqd_drop_reason",
-    "struct nqd_pn_span", "struct nqd_ecn_counts", "struct nqd_keys_config",
+    "struct nqd_pn_range", "struct nqd_ecn_counts", "struct nqd_keys_config",
     "struct nqd_recovery_config", "struct nqd_conn_config", "struct nqd_conn_stats",
     "enum nqe_tun_offload", "enum nqe_udp_offload", "struct nqe_address",
 ]  # fmt: skip

@@ -159,7 +159,7 @@ class ActivationStruct:
         _put_parameters(conn, session)
         _put_recovery(conn, session, activation)
         received = activation.received
-        self._ranges = ffi.new("struct nqd_pn_span[]", max(1, len(received.ranges)))
+        self._ranges = ffi.new("struct nqd_pn_range[]", max(1, len(received.ranges)))
         for index, one in enumerate(received.ranges):
             self._ranges[index].smallest, self._ranges[index].largest = one.first, one.last
         conn.received = self._ranges
