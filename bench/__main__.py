@@ -6,10 +6,10 @@ import json
 import sys
 from dataclasses import asdict
 
-from bench import quic_model
+from bench import engine, quic_model
 
 # A benchmark is a module with run(quick=...) and table(results).
-BENCHMARKS = {"quic-model": quic_model}
+BENCHMARKS = {"quic-model": quic_model, "engine": engine}
 
 
 def main() -> int:

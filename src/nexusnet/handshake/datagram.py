@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""UDP datagrams as they pass between the engines and the socket."""
+
+from dataclasses import dataclass, field
+
+from nexusnet.handshake.connection import Ecn
+
+Address = tuple[str, int]
+"""IP address (with `%scope` where link-local) and UDP port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A datagram from the socket.
+
+    Attributes:
+        data: UDP payload.
+        local: our address that it was sent to.
+        remote: where it came from.
+        ecn: ECN codepoint of its IP header.
+    """
+
+    data: bytes = field(repr=False)
+    local: Address
+    remote: Address
+    ecn: Ecn = Ecn.NOT_ECT
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """A datagram for the socket; it must not be fragmented.
+
+    Attributes:
+        data: UDP payload.
+        local: our address to send from.
+        remote: where to send it.
+    """
+
+    data: bytes = field(repr=False)
+    local: Address
+    remote: Address

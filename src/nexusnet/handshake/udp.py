@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The UDP socket of a tunnel end: unfragmented datagrams with addresses and ECN codepoints."""
+
+import errno
+import ipaddress
+import socket
+import struct
+from typing import Final, Self
+
+from nexusnet.handshake.connection import Ecn
+from nexusnet.handshake.datagram import Address, Received, Transmit
+
+# Constants of Linux that the socket module does not name: linux/in.h, linux/in6.h.
+IP_PKTINFO: Final = 8
+IP_MTU_DISCOVER: Final = 10
+IP_RECVERR: Final = 11
+IPV6_MTU_DISCOVER: Final = 23
+IPV6_RECVERR: Final = 25
+PMTUDISC_PROBE: Final = 3
+"""Sets DF and ignores what the kernel believes about the path: probes decide (RFC 9000 s. 14.3)."""
+MSG_ERRQUEUE: Final = 0x2000
+
+MAX_UDP_PAYLOAD: Final = 65535
+BUFFER_SIZE: Final = 4 * 1024 * 1024
+"""Socket buffers in bytes; the kernel may grant less."""
+
+IN_PKTINFO: Final = struct.Struct("=i4s4s")
+IN6_PKTINFO: Final = struct.Struct("=16si")
+ANCILLARY_SIZE: Final = 256
+
+
+def plain_ip(text: str) -> str:
+    """Return an IP address as text, an IPv4-mapped one as IPv4."""
+    host, _, scope = text.partition("%")
+    ip = ipaddress.ip_address(host)
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return f"{ip}%{scope}" if scope else str(ip)
+
+
+def normal_address(address: Address) -> Address:
+    """Return an address as `receive` reports it, so that both can be compared.
+
+    Raises:
+        ValueError: it is no IP address.
+        OSError: the scope names no interface.
+    """
+    host, _, scope = address[0].partition("%")
+    if scope and not scope.isdigit():
+        scope = str(socket.if_nametoindex(scope))
+    return plain_ip(f"{host}%{scope}" if scope else host), address[1]
+
+
+class UdpSocket:
+    """A bound, non-blocking UDP socket.
+
+    Attributes:
+        sock: the socket itself, handed to the data plane after the handshake.
+        local: where it is bound; the address may be a wildcard.
+        buffer_granted: receive buffer in bytes that the kernel granted.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take over a bound UDP socket and set it up.
+
+        Raises:
+            OSError: it is no UDP socket of IPv4 or IPv6.
+        """
+        if sock.family not in {socket.AF_INET, socket.AF_INET6} or sock.type != socket.SOCK_DGRAM:
+            raise OSError(errno.EPROTOTYPE, "a UDP socket of IPv4 or IPv6 is needed")
+        self.sock = sock
+        self._is_v6 = sock.family == socket.AF_INET6
+        sock.settimeout(0)
+        name = sock.getsockname()
+        self.local: Address = (plain_ip(name[0]), name[1])
+        self._wildcard = ipaddress.ip_address(self.local[0].partition("%")[0]).is_unspecified
+        self._set_options()
+        self.buffer_granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    @classmethod
+    def bind(cls, local: Address) -> Self:
+        """Open a socket on a local address; an IPv6 wildcard takes IPv4 as well.
+
+        Raises:
+            OSError: the address is not ours, the port is taken or needs privilege; names both.
+        """
+        local = normal_address(local)
+        host, port = local
+        is_v6 = ipaddress.ip_address(host.partition("%")[0]).version == 6
+        sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            if is_v6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            sock.bind(_sockaddr(local, is_v6=is_v6))
+            return cls(sock)
+        except OSError as error:
+            sock.close()
+            raise OSError(
+                error.errno, f"cannot bind UDP {host} port {port}: {error.strerror}"
+            ) from error
+
+    @classmethod
+    def for_remote(cls, remote: Address) -> Self:
+        """Open a socket on any port, of the address family of `remote`."""
+        is_v6 = ipaddress.ip_address(remote[0].partition("%")[0]).version == 6
+        return cls.bind(("::" if is_v6 else "0.0.0.0", 0))  # noqa: S104 - a client's own port
+
+    def _set_options(self) -> None:
+        sock = self.sock
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        if self._is_v6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+
+    def report_icmp(self, *, enable: bool) -> None:
+        """Have ICMP errors reported by `receive`, or not. Not for a socket of many peers.
+
+        Args:
+            enable: on for a client's handshake, off before the socket is handed over.
+        """
+        self.sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, int(enable))
+        if self._is_v6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, int(enable))
+        if not enable:
+            self._clear_errors()
+
+    def _clear_errors(self) -> None:
+        for _ in range(64):
+            try:
+                self.sock.recvmsg(1, ANCILLARY_SIZE, MSG_ERRQUEUE)
+            except OSError:
+                break
+        self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    def receive(self) -> Received | int | None:
+        """Return the next datagram, the `errno` of an ICMP error, or None where nothing waits.
+
+        Raises:
+            OSError: the socket is closed or broken.
+        """
+        try:
+            data, ancillary, _, source = self.sock.recvmsg(MAX_UDP_PAYLOAD, ANCILLARY_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in {errno.EBADF, errno.ENOTSOCK, None}:
+                raise
+            self._clear_errors()
+            return error.errno
+        host = source[0]
+        if self._is_v6 and source[3]:
+            host = f"{host.partition('%')[0]}%{source[3]}"
+        local_host, ecn = self._ancillary(ancillary)
+        return Received(
+            data, (local_host or self.local[0], self.local[1]), (plain_ip(host), source[1]), ecn
+        )
+
+    @staticmethod
+    def _ancillary(messages: list[tuple[int, int, bytes]]) -> tuple[str | None, Ecn]:
+        local: str | None = None
+        ecn = Ecn.NOT_ECT
+        for level, kind, payload in messages:
+            if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+                # The third field is the destination of the packet.
+                local = str(ipaddress.ip_address(IN_PKTINFO.unpack(payload)[2]))
+            elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+                packed, index = IN6_PKTINFO.unpack(payload)
+                ip = ipaddress.IPv6Address(packed)
+                local = plain_ip(f"{ip}%{index}" if ip.is_link_local else str(ip))
+            elif (level, kind) == (socket.IPPROTO_IP, socket.IP_TOS):
+                ecn = Ecn(payload[0] & 3)
+            elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_TCLASS):
+                ecn = Ecn(struct.unpack("=i", payload)[0] & 3)
+        return local, ecn
+
+    def send(self, transmit: Transmit) -> int:
+        """Send a datagram; return 0, or the `errno` why it was not sent.
+
+        A full send buffer counts as sent: QUIC makes good for loss.
+        """
+        ancillary: list[tuple[int, int, bytes]] = []
+        source = ipaddress.ip_address(transmit.local[0].partition("%")[0])
+        if self._wildcard and not source.is_unspecified:
+            ancillary.append(self._source(source))
+        try:
+            self.sock.sendmsg(
+                [transmit.data], ancillary, 0, _sockaddr(transmit.remote, is_v6=self._is_v6)
+            )
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
+
+    def _source(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, int, bytes]:
+        if ip.version == 4:
+            # Understood by both kinds of socket where the destination is IPv4.
+            return socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, ip.packed, bytes(4))
+        return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, IN6_PKTINFO.pack(ip.packed, 0)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+def _sockaddr(address: Address, *, is_v6: bool) -> tuple[str, int] | tuple[str, int, int, int]:
+    host, port = address
+    if not is_v6:
+        return host, port
+    host, _, scope = host.partition("%")
+    if ipaddress.ip_address(host).version == 4:
+        return f"::ffff:{host}", port, 0, 0
+    if not scope:
+        return host, port, 0, 0
+    return host, port, 0, int(scope)

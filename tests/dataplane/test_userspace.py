@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The contract, kept by the user-space plane; and what is its own."""
+
+import socket
+from ipaddress import ip_address
+
+import pytest
+
+from nexusnet.dataplane.protocol import DataPlane
+from nexusnet.dataplane.userspace import UserspaceDataPlane
+from nexusnet.netlink.generated import CipherSuite, Congestion
+from nexusnet.quic.frames import DatagramFrame
+from nexusnet.session import ConnectionId, Endpoint, UdpTuple
+from tests.dataplane import contract
+from tests.dataplane.setup import Bench
+from tests.support.own_namespace import own_namespace
+
+pytestmark = pytest.mark.netns
+
+
+class Userspace:
+    """Makes the plane."""
+
+    def make_plane(self) -> DataPlane:
+        return UserspaceDataPlane()
+
+
+class TestInstall(Userspace, contract.InstallContract):
+    """HOLD, ACTIVATE, generations, refusals."""
+
+
+class TestTraffic(Userspace, contract.TrafficContract):
+    """Packets both ways, and what is dropped."""
+
+
+class TestProtocol(Userspace, contract.ProtocolContract):
+    """Frames, keys, life of a session."""
+
+
+def test_connection_ids_without_length_are_told_apart_by_address() -> None:
+    with own_namespace():
+        bench = Bench(UserspaceDataPlane(), cid_length=0)
+        try:
+            for number in (1, 2):
+                peer = bench.peer(number)
+                session = bench.session(peer, number, local_cids=(ConnectionId(0, b""),))
+                bench.plane.add_session(session)
+                bench.plane.activate(bench.activation(peer, session))
+                peer.send(contract.carried(bytes([number])))
+                assert bench.inner_receive() == bytes([number])
+            same = bench.session(bench.peers[0], 3, local_cids=(ConnectionId(0, b""),))
+            with contract.refused(17):
+                bench.plane.add_session(same)
+        finally:
+            bench.close()
+
+
+def test_a_dual_stack_socket_serves_ipv4_peers() -> None:
+    with own_namespace():
+        bench = Bench(UserspaceDataPlane(), family=socket.AF_INET6)
+        try:
+            peer, _ = bench.connect()
+            peer.send(contract.carried(b"mapped"))
+            assert bench.inner_receive() == b"mapped"
+            bench.inner.sendto(b"back", ("10.8.0.2", 4000))
+            frame, _ = peer.expect(DatagramFrame)
+            assert frame.data.endswith(b"back")
+            six = UdpTuple(Endpoint(ip_address("::1"), 9), Endpoint(ip_address("::1"), 9))
+            assert six.peer.address.version == 6
+        finally:
+            bench.close()
+
+
+def test_capabilities() -> None:
+    plane = UserspaceDataPlane()
+    try:
+        caps = plane.capabilities()
+        assert {one.suite for one in caps.cipher} == set(CipherSuite)
+        assert set(caps.congestion) == set(Congestion)
+        assert plane.events() == []
+    finally:
+        plane.close()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The engine's C files as a shared object for tests, opened through cffi.
+
+Built from source once for each content, in the flavour that NEXUS_ENGINE_FLAVOUR names:
+`plain`, `ubsan` (the default) or `asan` (needs the sanitizer's library preloaded, see
+test_sanitizers.py). The declarations come from the headers themselves, through the preprocessor.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cffi
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+INCLUDES = ["-Iengine/shim", "-Iengine", "-Ikernel", "-Ikernel/proto"]
+WARNINGS = [
+    "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wstrict-prototypes",
+    "-Wmissing-prototypes", "-Wvla", "-Wundef", "-Wno-address-of-packed-member",
+]  # fmt: skip
+FLAVOURS = {
+    "plain": [],
+    "ubsan": ["-fsanitize=undefined", "-fno-sanitize-recover=all"],
+    "asan": [
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        "-fno-omit-frame-pointer",
+    ],
+}
+# What cffi cannot know: kernel types and the C library's structs that appear in the headers.
+PRELUDE = """
+typedef uint8_t u8; typedef uint16_t u16; typedef uint32_t u32; typedef unsigned long long u64;
+typedef int8_t s8; typedef int16_t s16; typedef int32_t s32; typedef long long s64;
+typedef u8 __u8; typedef u16 __u16; typedef u32 __u32; typedef u64 __u64;
+typedef s8 __s8; typedef s16 __s16; typedef s32 __s32; typedef s64 __s64;
+struct iovec { void *iov_base; size_t iov_len; };
+"""
+HEADERS = [
+    "vnet.h", "ip.h", "segment.h", "coalesce.h", "crypto.h", "route.h", "queue.h", "icmp.h",
+    "udp.h", "lookup.h", "tun.h",
+]  # fmt: skip
+SOURCES = [
+    "ip.c", "segment.c", "coalesce.c", "crypto.c", "route.c", "queue.c", "icmp.c", "udp.c",
+    "lookup.c", "tun.c",
+]  # fmt: skip
+
+
+def declarations(headers: list[str]) -> str:
+    """What the named headers of engine/ declare, as cffi reads it."""
+    text = "".join(f'#include "{name}"\n' for name in headers)
+    expanded = subprocess.run(
+        ["gcc", "-E", "-D_GNU_SOURCE", *INCLUDES, "-"],
+        cwd=ROOT, input=text, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    kept: list[str] = []
+    ours = False
+    for line in expanded.splitlines():
+        marker = re.match(r'# \d+ "(?P<file>[^"]*)"', line)
+        if marker:
+            name = marker["file"]
+            ours = name.startswith("engine/") and "shim" not in name
+        elif ours:
+            kept.append(line)
+    return PRELUDE + "\n".join(kept)
+
+
+@functools.cache
+def load() -> tuple[Any, Any]:
+    """Compile what changed and open it: (ffi, lib), whose C types no type checker knows."""
+    flavour = os.environ.get("NEXUS_ENGINE_FLAVOUR", "ubsan")
+    sources = [f"engine/{name}" for name in SOURCES]
+    inputs = sorted(
+        [*ROOT.glob("engine/**/*.[ch]"), *ROOT.glob("kernel/**/*.[ch]"), Path(__file__)]
+    )
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
+    target = ROOT / "build" / "engine-tests" / f"{flavour}-{digest}.so"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_suffix(f".{os.getpid()}")
+        subprocess.run(
+            ["gcc", "-std=gnu11", "-O1", "-g", "-fPIC", "-shared", "-fno-strict-aliasing",
+             "-D_GNU_SOURCE", *WARNINGS, *FLAVOURS[flavour], *INCLUDES, "-o", scratch, *sources,
+             "-lcrypto"],
+            cwd=ROOT, check=True,
+        )  # fmt: skip
+        scratch.rename(target)
+    ffi = cffi.FFI()
+    ffi.cdef(declarations(HEADERS))
+    return ffi, ffi.dlopen(str(target))
+
+
+def octets(data: bytes) -> Any:
+    """A C array of exactly these bytes (`ffi.new` would append a zero)."""
+    ffi, _ = load()
+    array = ffi.new("u8[]", len(data))
+    ffi.buffer(array)[:] = data
+    return array

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Real tunnels between two namespaces, with sessions installed by hand."""
+
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aioquic.quic.crypto import CryptoPair
+from aioquic.quic.packet import QuicProtocolVersion
+
+from bench import tunnel_end
+from nexusnet.netlink.generated import CipherSuite, Role
+from tests.engine.tunnel import RunningEnd, iperf, tunnel
+from tests.support import quic_capture, tshark
+from tests.support.namespaces import Namespace
+
+pytestmark = pytest.mark.netns
+
+# What may be dropped when nothing goes wrong: the kernel's own multicast, and what CoDel takes.
+HARMLESS = {"no_route", "congestion"}
+
+
+def ping(end: RunningEnd, address: str, *options: str) -> None:
+    end.namespace.run("ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", *options, address)
+
+
+def received(report: dict[str, Any]) -> int:
+    """Bytes that had arrived when the client was done sending: less than it sent."""
+    return int(report["end"]["sum_received"]["bytes"])
+
+
+def assert_no_losses(*ends: RunningEnd) -> None:
+    for end in ends:
+        stats = end.stats()
+        assert set(stats["drop"]) <= HARMLESS, end.device
+        assert set(stats["device"]["drop"]) <= HARMLESS, end.device
+        assert stats["key"]["open_failures"] == 0
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("batching", ["offloads", "plain"])
+def test_ping_and_tcp(version: int, batching: str) -> None:
+    options = ["--plain"] if batching == "plain" else []
+    with tunnel(*options, version=version) as (a, b):
+        for end, peer in ((a, b), (b, a)):
+            ping(end, peer.ipv4)
+            ping(end, peer.ipv6)
+            ping(end, peer.ipv4, "-s", "3000")  # fragmented by the kernel
+            for inner in (4, 6):
+                report = iperf(end, peer, "--bytes", "20M", version=inner)
+                assert received(report) > 10 * 2**20
+        assert_no_losses(a, b)
+        stats = a.stats()
+        batches = stats["offload"]["gso_packets"]
+        assert (
+            batches > 0
+            if batching == "offloads"
+            else stats["device"]["offload"]["gso_packets"] == 0
+        )
+
+
+@pytest.mark.parametrize("cable", ["veth", "nic"])
+def test_udp(cable: str) -> None:
+    with tunnel(nic=cable == "nic") as (a, b):
+        for inner in (4, 6):
+            options = ["--udp", "--bandwidth", "20M", "--length", "1200", "--time", "2"]
+            report = iperf(a, b, *options, version=inner)
+            assert report["end"]["sum"]["packets"] > 1000
+        assert_no_losses(a, b)
+        # Nothing was lost on the way, so all that one end took the other gave.
+        sent, arrived = a.stats(), b.stats()
+        assert sent["recovery"]["packets_lost"] == 0
+        assert sent["l3"]["tx_packets"] == arrived["l3"]["rx_packets"] > 2000
+        assert sent["l3"]["tx_bytes"] == arrived["l3"]["rx_bytes"]
+
+
+@pytest.mark.parametrize("suite", tunnel_end.SUITES)
+@pytest.mark.parametrize("congestion", ["cubic_like", "bbr_like"])
+def test_suites_and_profiles(suite: str, congestion: str) -> None:
+    with tunnel("--suite", suite, "--congestion", congestion) as (a, b):
+        ping(a, b.ipv4)
+        report = iperf(a, b, "--bytes", "5M")
+        assert received(report) > 2 * 2**20
+        assert_no_losses(a, b)
+
+
+def test_keys_are_updated_from_both_sides_under_traffic() -> None:
+    with tunnel() as (a, b):
+        for number in range(1, 5):
+            (a if number % 2 else b).tell("update")
+            iperf(a, b, "--bytes", "2M")
+            ping(b, a.ipv6)
+            # An update needs the one before acknowledged, and three PTO passed.
+            time.sleep(0.5)
+        for end in (a, b):
+            stats = end.stats()
+            updates = stats["key"]["updates_local"] + stats["key"]["updates_peer"]
+            assert updates >= 4, stats["key"]
+            assert "KEY_UPDATE_DONE" in stats["events"]
+        assert_no_losses(a, b)
+
+
+def test_what_does_not_fit_is_answered_and_path_mtu_discovery_adapts() -> None:
+    with tunnel("--datagram-size", "1200") as (a, b):
+        for end in (a, b):  # larger than what the session carries
+            end.namespace.run("ip", "link", "set", end.device, "mtu", "1400")
+        command = ["ping", "-n", "-c", "2", "-W", "2", "-M", "do", "-s", "1300", b.ipv4]
+        refused = subprocess.run(
+            a.namespace.command(*command), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert refused.returncode != 0
+        assert "mtu = 1169" in refused.stdout + refused.stderr
+        assert a.stats()["drop"]["mtu"] >= 1
+        report = iperf(a, b, "--bytes", "5M")
+        assert received(report) > 2 * 2**20
+
+
+def test_a_search_finds_the_mtu_of_the_path() -> None:
+    with tunnel("--datagram-size", "1200", "--search") as (a, b):
+        deadline = time.monotonic() + 20
+        sizes: set[str] = set()
+        while time.monotonic() < deadline and "PATH_MTU_CHANGED" not in sizes:
+            ping(a, b.ipv4)
+            sizes |= set(a.stats()["events"])
+        assert "PATH_MTU_CHANGED" in sizes
+
+
+@contextmanager
+def capturing(namespace: Namespace, path: Path) -> Iterator[None]:
+    process = subprocess.Popen(
+        namespace.command(
+            "tcpdump", "-i", namespace.link, "-U", "-w", str(path), "--immediate-mode",
+            "udp", "port", "443",
+        ),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "listening on" in line:
+                break
+        yield
+        time.sleep(0.5)
+    finally:
+        process.terminate()
+        process.wait(10)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def captured(path: Path) -> list[bytes]:
+    """IP packets of an Ethernet capture."""
+    data = path.read_bytes()
+    packets, at = [], 24
+    while at < len(data):
+        (size,) = struct.unpack_from("<I", data, at + 8)
+        packets.append(data[at + 16 + 14 : at + 16 + size])
+        at += 16 + size
+    return packets
+
+
+def prelude(capture: quic_capture.Capture, like: bytes) -> None:
+    """What tshark needs to see first of a connection: its Initial packets and its secrets."""
+    client_cid = tunnel_end.connection_id(Role.CLIENT)
+    server_cid = tunnel_end.connection_id(Role.SERVER)
+    random = sha256(b"tunnel").digest()
+    for to_server in (True, False):
+        crypto = CryptoPair()
+        crypto.setup_initial(random[:8], is_client=to_server, version=QuicProtocolVersion.VERSION_1)
+        if to_server:
+            hello = quic_capture._client_hello(random, client_cid)
+            packet = quic_capture._initial(crypto, random[:8], client_cid, hello)
+        else:
+            hello = quic_capture._server_hello(sha256(random).digest(), "aes-128-gcm")
+            packet = quic_capture._initial(crypto, client_cid, server_cid, hello)
+        ports = (50443, 443) if to_server else (443, 50443)
+        udp = struct.pack("!HHHH", *ports, 8 + len(packet), 0) + packet
+        addresses = like[12:20] if to_server else like[16:20] + like[12:16]
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0x4000, 64, 17, 0) + addresses
+        total = sum(struct.unpack("!10H", head))
+        check = 0xFFFF - ((total & 0xFFFF) + (total >> 16))
+        capture.packets.append(head[:10] + struct.pack("!H", check) + head[12:] + udp)
+    for role in (Role.CLIENT, Role.SERVER):
+        secret = tunnel_end.secret(CipherSuite.AES_128_GCM_SHA256, role)
+        capture.key_log.append(f"{role.name}_TRAFFIC_SECRET_0 {random.hex()} {secret.hex()}")
+
+
+def test_tshark_decodes_the_tunnel(tmp_path: Path) -> None:
+    with tunnel(nic=True) as (a, b):
+        # A capture would show what receive offload has put together.
+        a.namespace.run("ethtool", "-K", a.namespace.link, "gro", "off")
+        with capturing(a.namespace, tmp_path / "tunnel.pcap"):
+            ping(a, b.ipv4)
+            ping(b, a.ipv6)
+            iperf(a, b, "--bytes", "5M")
+            a.tell("update")
+            ping(a, b.ipv4)
+        a.stop()
+        b.stop()
+    packets = captured(tmp_path / "tunnel.pcap")
+    capture = quic_capture.Capture()
+    first = next(packet for packet in packets if packet[12:16] == bytes([10, 99, 0, 1]))
+    prelude(capture, first)
+    capture.packets += packets
+    decoded = tshark.dissect(*capture.write(tmp_path))
+    assert len(decoded) == len(packets) + 2
+    tunnelled = [packet for number, packet in decoded.items() if number > 2]
+    types = [kind for packet in tunnelled for kind in packet.all("quic.frame_type")]
+    for packet in tunnelled:
+        assert packet.all("quic.short")
+        assert not packet.all("_ws.malformed")
+        assert not packet.warnings()
+        assert not packet.all("quic.decryption_failed")
+        assert packet.all("quic.frame_type")
+    # DATAGRAM and ACK (plain or with ECN counts).
+    assert types.count("48") > 500
+    assert types.count("2") + types.count("3") > 3
+    assert {packet.one("quic.key_phase") for packet in tunnelled} == {"False", "True"} or {
+        packet.one("quic.key_phase") for packet in tunnelled
+    } == {"0", "1"}

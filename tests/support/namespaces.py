@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two network namespaces with a cable between them."""
+
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+COUNTER = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One end: its name, and the addresses of its side of the cable."""
+
+    name: str
+    link: str
+    ipv4: str
+    ipv6: str
+
+    def command(self, *command: str) -> list[str]:
+        return ["ip", "netns", "exec", self.name, *command]
+
+    def run(self, *command: str, timeout: float = 60) -> str:
+        """Run to the end; a failure shows what the command said."""
+        done = subprocess.run(
+            self.command(*command), capture_output=True, text=True, timeout=timeout, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=30)
+
+
+@contextmanager
+def cable() -> Iterator[tuple[Namespace, Namespace]]:
+    """Make the pair; it is gone afterwards, whatever happens."""
+    tag = f"nx{os.getpid()}-{next(COUNTER)}"
+    ends = (
+        Namespace(f"{tag}a", "va", "10.99.0.1", "fd99::1"),
+        Namespace(f"{tag}b", "vb", "10.99.0.2", "fd99::2"),
+    )
+    try:
+        for end in ends:
+            _ip("netns", "add", end.name)
+            _ip("-n", end.name, "link", "set", "lo", "up")
+        a, b = ends
+        peer = ["peer", "name", b.link, "netns", b.name]
+        _ip("link", "add", a.link, "netns", a.name, "type", "veth", *peer)
+        for end in ends:
+            _ip("-n", end.name, "addr", "add", f"{end.ipv4}/24", "dev", end.link)
+            _ip("-n", end.name, "addr", "add", f"{end.ipv6}/64", "dev", end.link, "nodad")
+            _ip("-n", end.name, "link", "set", end.link, "up")
+        yield ends
+    finally:
+        for end in ends:
+            subprocess.run(
+                ["ip", "netns", "del", end.name], check=False, capture_output=True, timeout=30
+            )
