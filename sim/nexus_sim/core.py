@@ -42,8 +42,6 @@ _PRELUDE: Final = "".join(
         **{f"s{bits}": f"int{bits}_t" for bits in (8, 16, 32)},
         "u64": "unsigned long long",
         "s64": "long long",
-        "be16": "uint16_t",
-        "be32": "uint32_t",
     }.items()
 ) + "".join(f"typedef uint{bits}_t __be{bits};\n" for bits in (16, 32, 64))
 
