@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,17 +42,25 @@ def _virtiofsd(listener: int) -> list[str]:
 class _QemuGuest:
     process: subprocess.Popen[bytes]
     monitor: socket.socket
+    patience: int
 
     def request(self, letter: str, console: socket.socket) -> bool:
         """Send a break on the serial line, then the letter: SysRq as a terminal server does it."""
+        requests = (
+            {"execute": "qmp_capabilities"},  # an error from the second time on, and no matter
+            {"execute": "chardev-send-break", "arguments": {"id": "console"}, "id": letter},
+        )
         try:
-            for command in ("qmp_capabilities", "chardev-send-break"):
-                arguments = {"id": "console"} if command == "chardev-send-break" else {}
-                line = json.dumps({"execute": command, "arguments": arguments})
-                self.monitor.sendall(line.encode() + b"\n")
-            self.monitor.settimeout(2)
-            while b'"return"' not in self.monitor.recv(65536):
-                pass
+            for request in requests:
+                self.monitor.sendall(json.dumps(request).encode() + b"\n")
+            self.monitor.settimeout(self.patience)
+            answer = b""
+            while b'"id": "%c"' % ord(letter) not in answer:
+                if not (more := self.monitor.recv(65536)):
+                    return False
+                answer += more
+            # The guest must have taken the break: a letter before it is just a letter.
+            time.sleep(self.patience / 100)
             console.sendall(letter.encode())
         except OSError:
             return False
@@ -161,4 +170,4 @@ class QemuMachine:
                 start_new_session=not job.interactive,
             )
             stack.callback(end_process, process)
-            yield _QemuGuest(process, monitor)
+            yield _QemuGuest(process, monitor, self.patience)

@@ -21,6 +21,7 @@ STATUS_TIMEOUT = 124
 STATUS_LAB = 125
 STATUS_KERNEL = 99
 
+QUIET = 0.5  # seconds without a line after which a listing of tasks is taken to be complete
 LAST_WORDS = 15  # lines of the log that are shown when a kernel stops without saying why
 
 Sink = Callable[[bytes], None]
@@ -168,10 +169,21 @@ class _Watch:
         self.problems.append(Problem(Fault.TIMEOUT, why))
         self.asked_at = len(self.log)
         for letter in "wdt":
+            before = len(self.log)
             if not self.guest.request(letter, self.console):
                 break
-            time.sleep(0.3)
-        time.sleep(self.machine.patience / 10)
+            self._wait_for_quiet(before)
+
+    def _wait_for_quiet(self, before: int) -> None:
+        """Wait until the log has grown and stopped growing, or patience is at an end."""
+        length, since = before, time.monotonic()
+        limit = since + self.machine.patience
+        while (now := time.monotonic()) < limit:
+            if len(self.log) > length:
+                length, since = len(self.log), now
+            if length > before and now > since + QUIET:
+                return
+            time.sleep(0.02)
 
 
 def _text(data: bytearray) -> str:

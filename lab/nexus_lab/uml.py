@@ -142,6 +142,7 @@ def build(kernel: Kernel, *, refresh: bool = False) -> UmlKernel:
 class _UmlGuest:
     process: subprocess.Popen[bytes]
     socket_path: Path
+    patience: int
 
     def request(self, letter: str, console: socket.socket) -> bool:
         """Ask the management console (arch/um/drivers/mconsole.h) for a SysRq."""
@@ -152,7 +153,7 @@ class _UmlGuest:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
                 ours.bind(b"")
-                ours.settimeout(2)
+                ours.settimeout(self.patience)
                 ours.sendto(message, str(self._reachable()))
                 ours.recv(65536)
         except OSError:
@@ -228,4 +229,4 @@ class UmlMachine:
                 start_new_session=not job.interactive,
             )
             stack.callback(end_process, process)
-            yield _UmlGuest(process, private / "guest" / "mconsole")
+            yield _UmlGuest(process, private / "guest" / "mconsole", self.patience)
