@@ -6,7 +6,6 @@ import ipaddress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.l3ptp import strategies
 
 from nexusnet.l3ptp.context import (
     CONTROL_PAYLOAD_MAX,
@@ -42,6 +41,7 @@ from nexusnet.l3ptp.messages import (
     encode_message,
 )
 from nexusnet.l3ptp.routes import ROUTES_MAX, RouteCollector, RouteSet, split_routes
+from tests.l3ptp import strategies
 
 
 def raw(message_type: int, message_id: int, fields: dict[int, bytes]) -> bytes:
