@@ -329,6 +329,30 @@ def test_a_retired_connection_id_is_not_exported(setting: Setting, role: str) ->
     assert received.data == b"to the second connection ID"
 
 
+def test_a_client_behind_a_nat_that_forgets(setting: Setting) -> None:
+    meeting = Meeting(setting, "server").ready()
+    moved = ("198.51.100.7", 60000)
+    meeting.peer.local = moved
+    meeting.wire.attach(moved, meeting.peer)
+    meeting.peer.quic.send_ping(9)
+    meeting.wire.flush(moved)
+    meeting.wire.run(lambda: meeting.engine.busy is not None)
+    # RFC 9000 section 9.3: not exported before the new path is validated.
+    connection = meeting.engine._connection
+    assert connection is not None
+    validated = [connection._network_paths[0].is_validated]
+    meeting.wire.run(lambda: meeting.engine.busy is None)
+    validated.append(connection._network_paths[0].is_validated)
+    assert validated == [False, True]
+    meeting.peer_address = moved
+    assert meeting.engine.remote == moved
+    continuation = meeting.go_on()
+    assert continuation.exported.udp_tuple == udp_tuple(SERVER, moved)
+    continuation.send([DatagramFrame(b"to the new address")])
+    meeting.flush()
+    assert meeting.peer.of_type(DatagramFrameReceived)[-1].data == b"to the new address"
+
+
 def test_ecn_counts_both_ways(setting: Setting, role: str) -> None:
     wire = Wire(weather=Weather(ecn=Ecn.ECT0))
     meeting = Meeting(setting, role, wire=wire).ready()

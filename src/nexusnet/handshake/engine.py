@@ -175,8 +175,10 @@ class HandshakeEngine:
             self._fault(error)
             return
         if connection.packets_received > before:
-            # A wildcard socket: the peer's packets say which of our addresses it uses.
+            # A wildcard socket: the peer's packets say which of our addresses it uses. And its own
+            # may have changed, behind a NAT.
             self.local = datagram.local
+            self.remote = connection.get_peer_address() or self.remote
         self._advance()
 
     def report_send_error(self, transmit: Transmit, code: int, now: float) -> None:
