@@ -162,6 +162,8 @@ static void nqe_loop_serve(struct nqe_engine *e)
 	u32 turns = 0;
 
 	while (turns++ < TURNS && (s = nqe_loop_pop_ready(e))) {
+		/* A turn may take as long as a round trip: times have to be those of the packets. */
+		e->now = nqe_engine_clock();
 		if (nqe_tx_service(e, s))
 			nqe_loop_ready(e, s);
 		else

@@ -316,6 +316,7 @@ static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nq
 	struct nqe_rx_group g = { 0 };
 	u32 offset, len;
 
+	e->now = nqe_engine_clock();
 	k->stats.rx_batches++;
 	for (offset = 0; offset < m->len; offset += len) {
 		u8 *data = m->data + offset;
