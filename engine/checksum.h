@@ -48,6 +48,12 @@ static inline u16 nqe_csum_fold(u64 sum)
 	return (u16)sum;
 }
 
+/* The checksum that a header carries: folded and inverted. */
+static inline u16 nqe_csum_finish(u64 sum)
+{
+	return (u16)~nqe_csum_fold(sum);
+}
+
 /* Stores a folded sum as it is (a partial checksum), or inverted (a complete one). */
 static inline void nqe_csum_store(void *at, u16 folded)
 {

@@ -37,7 +37,8 @@ static u32 nqe_coalesce_header(const struct nqe_coalesce *c, const u8 *packet, u
 			       const struct nqe_ip *ip)
 {
 	const u8 *l4 = packet + ip->l4;
-	u32 header;
+	u32 header, transport = len - ip->l4;
+	u64 sum;
 
 	if (!(c->offloads & nqe_coalesce_offload_of(ip)) || ip->fragment)
 		return 0;
@@ -64,12 +65,9 @@ static u32 nqe_coalesce_header(const struct nqe_coalesce *c, const u8 *packet, u
 	 */
 	if (ip->version == 4 && nqe_csum_fold(nqe_csum_add(0, packet, ip->l4)) != 0xffff)
 		return 0;
-	if (nqe_csum_fold(
-		    nqe_csum_add(nqe_csum_pseudo(packet + ip->source, 2 * (size_t)ip->address_len,
-						 ip->protocol, len - ip->l4),
-				 packet + ip->l4, len - ip->l4)) != 0xffff)
-		return 0;
-	return header;
+	sum = nqe_csum_pseudo(packet + ip->source, 2 * (size_t)ip->address_len, ip->protocol,
+			      transport);
+	return nqe_csum_fold(nqe_csum_add(sum, l4, transport)) == 0xffff ? header : 0;
 }
 
 static bool nqe_coalesce_same_addresses(const struct nqe_coalesce_group *g, const u8 *packet,
@@ -197,7 +195,7 @@ static void nqe_coalesce_build(struct nqe_coalesce_group *g, struct nqe_vnet *vn
 	if (ip->version == 4) {
 		put_unaligned_be16((u16)g->total, packet + 2);
 		put_unaligned_be16(0, packet + 10);
-		nqe_csum_store(packet + 10, (u16)~nqe_csum_fold(nqe_csum_add(0, packet, ip->l4)));
+		nqe_csum_store(packet + 10, nqe_csum_finish(nqe_csum_add(0, packet, ip->l4)));
 	} else {
 		put_unaligned_be16((u16)transport_len, packet + 4);
 	}

@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 
 #define NQE_COALESCE_FLOWS 8
-/* The kernel takes at most 64 segments in a UDP super-packet (UDP_MAX_SEGMENTS of older kernels). */
+/* The kernel takes at most 64 segments in a UDP super-packet (older ones' UDP_MAX_SEGMENTS). */
 #define NQE_COALESCE_PACKETS 64
 /* Longest header kept aside: IPv6 and TCP with all its options, or IPv4 with options and TCP. */
 #define NQE_COALESCE_HEADER 120

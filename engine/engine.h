@@ -358,7 +358,7 @@ int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activatio
 			 const char **why);
 /* Ends it silently, at once. */
 int nqe_session_delete(struct nqe_engine *e, u32 session);
-/* Sends CONNECTION_CLOSE; the session goes after NQD_CONN_EVENT_DRAINED. In HOLD it goes at once. */
+/* Sends CONNECTION_CLOSE; the session goes after NQD_CONN_EVENT_DRAINED, in HOLD at once. */
 int nqe_session_close(struct nqe_engine *e, u32 session, u64 code, bool application);
 int nqe_session_stats(struct nqe_engine *e, u32 session, struct nqe_session_stats *stats);
 int nqe_session_set_generation(struct nqe_engine *e, u32 session, u64 object_generation);

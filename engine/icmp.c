@@ -51,12 +51,12 @@ static u32 nqe_icmp_v4(const u8 *packet, const struct nqe_ip *ip, u32 mtu, u8 *o
 	out[9] = NQE_IPPROTO_ICMP;
 	memcpy(out + 12, packet + 16, 4);
 	memcpy(out + 16, packet + 12, 4);
-	nqe_csum_store(out + 10, (u16)~nqe_csum_fold(nqe_csum_add(0, out, NQE_IPV4_HEADER)));
+	nqe_csum_store(out + 10, nqe_csum_finish(nqe_csum_add(0, out, NQE_IPV4_HEADER)));
 	icmp[0] = ICMP_UNREACHABLE;
 	icmp[1] = ICMP_FRAGMENTATION_NEEDED;
 	put_unaligned_be16((u16)mtu, icmp + 6);
 	memcpy(icmp + ICMP_HEADER, packet, quoted);
-	nqe_csum_store(icmp + 2, (u16)~nqe_csum_fold(nqe_csum_add(0, icmp, ICMP_HEADER + quoted)));
+	nqe_csum_store(icmp + 2, nqe_csum_finish(nqe_csum_add(0, icmp, ICMP_HEADER + quoted)));
 	return len;
 }
 
@@ -66,6 +66,7 @@ static u32 nqe_icmp_v6(const u8 *packet, const struct nqe_ip *ip, u32 mtu, u8 *o
 	u32 quoted = min(ip->len, (u32)(ICMPV6_MAX - NQE_IPV6_HEADER - ICMP_HEADER));
 	u32 payload = ICMP_HEADER + quoted;
 	u8 *icmp = out + NQE_IPV6_HEADER;
+	u64 sum;
 
 	/*
 	 * No answer to an unspecified or multicast source. A multicast destination may be answered
@@ -83,9 +84,8 @@ static u32 nqe_icmp_v6(const u8 *packet, const struct nqe_ip *ip, u32 mtu, u8 *o
 	icmp[0] = ICMPV6_PACKET_TOO_BIG;
 	put_unaligned_be32(mtu, icmp + 4);
 	memcpy(icmp + ICMP_HEADER, packet, quoted);
-	nqe_csum_store(icmp + 2, (u16)~nqe_csum_fold(nqe_csum_add(
-					 nqe_csum_pseudo(out + 8, 32, NQE_IPPROTO_ICMPV6, payload),
-					 icmp, payload)));
+	sum = nqe_csum_pseudo(out + 8, 32, NQE_IPPROTO_ICMPV6, payload);
+	nqe_csum_store(icmp + 2, nqe_csum_finish(nqe_csum_add(sum, icmp, payload)));
 	return NQE_IPV6_HEADER + payload;
 }
 

@@ -127,7 +127,8 @@ void nqe_lookup_remove(struct nqe_lookup *t, const struct nqe_lookup_key *key)
 	if (!slot)
 		return;
 	t->count--;
-	hole = i = (u32)(slot - t->slot);
+	hole = (u32)(slot - t->slot);
+	i = hole;
 	/* Moves up those behind that would no longer be found. */
 	for (;;) {
 		i = (i + 1) & mask;

@@ -162,6 +162,8 @@ static void nqe_loop_serve(struct nqe_engine *e)
 	u32 turns = 0;
 
 	while (turns++ < TURNS && (s = nqe_loop_pop_ready(e))) {
+		/* A turn may take as long as a round trip: times have to be those of the packets. */
+		e->now = nqe_engine_clock();
 		if (nqe_tx_service(e, s))
 			nqe_loop_ready(e, s);
 		else
@@ -180,12 +182,8 @@ static int nqe_loop_wait(struct nqe_engine *e, struct epoll_event *events, u64 t
 		.tv_sec = (time_t)(timeout / NSEC_PER_SEC),
 		.tv_nsec = (long)(timeout % NSEC_PER_SEC),
 	};
-	int n = -1;
+	int n = (int)syscall(SYS_epoll_pwait2, e->epoll_fd, events, MAX_READY_FDS, &t, NULL, 0);
 
-	errno = ENOSYS;
-#ifdef SYS_epoll_pwait2
-	n = (int)syscall(SYS_epoll_pwait2, e->epoll_fd, events, MAX_READY_FDS, &t, NULL, 0);
-#endif
 	if (n < 0 && errno == ENOSYS)
 		n = epoll_wait(e->epoll_fd, events, MAX_READY_FDS,
 			       (int)min_t(u64, (timeout + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC,

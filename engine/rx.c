@@ -44,8 +44,14 @@ static bool nqe_rx_is_reset(const struct nqe_session *s, const u8 *data, u32 len
 	return found;
 }
 
-static void nqe_rx_reset(struct nqe_engine *e, struct nqe_session *s)
+/* A datagram that could not be authenticated: the peer may have forgotten us, else it is dropped. */
+static void nqe_rx_unauthentic(struct nqe_engine *e, struct nqe_session *s, const u8 *data, u32 len,
+			       enum nqd_drop_reason reason)
 {
+	if (!nqe_rx_is_reset(s, data, len)) {
+		nqe_rx_drop(s, reason);
+		return;
+	}
 	nqe_rx_drop(s, NQD_DROP_STATELESS_RESET);
 	if (s->conn.state.state == NQD_SESSION_STATE_DRAINING)
 		return;
@@ -164,15 +170,12 @@ static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data,
 	header = at + pn_len;
 	reason = nqd_conn_rx_begin(&s->conn, &rx, truncated);
 	if (reason != NQD_DROP_NONE) {
-		nqe_rx_drop(s, reason);
+		nqe_rx_unauthentic(e, s, data, len, reason);
 		nqe_control_events(e, s);
 		return;
 	}
 	if (nqe_crypto_open(&s->rx, rx.generation, rx.pn, data, header, len)) {
-		if (nqe_rx_is_reset(s, data, len))
-			nqe_rx_reset(e, s);
-		else
-			nqe_rx_drop(s, nqd_conn_rx_failed(&s->conn, e->now));
+		nqe_rx_unauthentic(e, s, data, len, nqd_conn_rx_failed(&s->conn, e->now));
 		nqe_control_events(e, s);
 		return;
 	}
@@ -264,7 +267,8 @@ static void nqe_rx_sort(struct nqe_engine *e, struct nqe_rx_group *g, struct nqe
 	}
 	/* RFC 9001 section 5.4.2: a sample, then at least the tag. */
 	if (len < 1u + s->socket->cid_len + 4 + NQE_CRYPTO_SAMPLE) {
-		nqe_rx_drop(s, NQD_DROP_TRUNCATED);
+		nqe_rx_unauthentic(e, s, data, len, NQD_DROP_TRUNCATED);
+		nqe_loop_ready(e, s);
 		return;
 	}
 	if (!(data[0] & FIXED_BIT)) {
@@ -316,6 +320,7 @@ static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nq
 	struct nqe_rx_group g = { 0 };
 	u32 offset, len;
 
+	e->now = nqe_engine_clock();
 	k->stats.rx_batches++;
 	for (offset = 0; offset < m->len; offset += len) {
 		u8 *data = m->data + offset;

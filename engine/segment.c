@@ -22,8 +22,7 @@ static int nqe_segment_complete(u8 *packet, u32 len, const struct nqe_vnet *vnet
 
 	if (vnet->csum_start >= len || at + sizeof(sum) > len)
 		return -EINVAL;
-	sum = (u16)~nqe_csum_fold(
-		nqe_csum_add(0, packet + vnet->csum_start, len - vnet->csum_start));
+	sum = nqe_csum_finish(nqe_csum_add(0, packet + vnet->csum_start, len - vnet->csum_start));
 	/* RFC 768: a computed zero is sent as all ones (only UDP keeps its checksum at offset 6). */
 	nqe_csum_store(packet + at, !sum && vnet->csum_offset == 6 ? 0xffff : sum);
 	return 0;
@@ -76,7 +75,7 @@ int nqe_segment_init(struct nqe_segment *s, u8 *packet, u32 len, const struct nq
 	 * destination included).
 	 */
 	memcpy(&seed, packet + s->l4 + check, sizeof(seed));
-	s->partial = nqe_csum_add16(seed, (u16) ~(s->len - s->l4));
+	s->partial = nqe_csum_add16(seed, (u16)~(s->len - s->l4));
 	return 0;
 }
 
@@ -116,7 +115,7 @@ static void nqe_segment_network_header(const struct nqe_segment *s, u8 *out, u32
 	put_unaligned_be16((u16)len, out + 2);
 	put_unaligned_be16((u16)(get_unaligned_be16(out + 4) + s->index), out + 4);
 	put_unaligned_be16(0, out + 10);
-	nqe_csum_store(out + 10, (u16)~nqe_csum_fold(nqe_csum_add(0, out, header)));
+	nqe_csum_store(out + 10, nqe_csum_finish(nqe_csum_add(0, out, header)));
 }
 
 u32 nqe_segment_copy(struct nqe_segment *s, u8 *out)
@@ -125,6 +124,7 @@ u32 nqe_segment_copy(struct nqe_segment *s, u8 *out)
 	u32 payload = len - s->header_len;
 	u8 *l4 = out + s->l4;
 	bool last;
+	u64 partial;
 	u16 sum;
 
 	if (!s->header_len) {
@@ -151,8 +151,8 @@ u32 nqe_segment_copy(struct nqe_segment *s, u8 *out)
 			l4[13] &= (u8)~TCP_CWR;
 		put_unaligned_be16(0, l4 + 16);
 	}
-	sum = (u16)~nqe_csum_fold(
-		nqe_csum_add(nqe_csum_add16(s->partial, (u16)(len - s->l4)), l4, len - s->l4));
+	partial = nqe_csum_add16(s->partial, (u16)(len - s->l4));
+	sum = nqe_csum_finish(nqe_csum_add(partial, l4, len - s->l4));
 	if (s->udp)
 		nqe_csum_store(l4 + 6, sum ? sum : 0xffff);
 	else

@@ -250,9 +250,12 @@ static bool nqe_tx_refused(struct nqe_engine *e, struct nqe_session *s,
 	case NQD_CONN_RING:
 		return nqe_tx_grow_ring(s);
 	case NQD_CONN_PACED:
+		/* Sealing takes its time: the moment may have come since this turn began. */
+		e->now = nqe_engine_clock();
+		if (plan->departure <= e->now)
+			return true;
 		s->paced_at = plan->departure;
-		if (plan->departure > e->now)
-			s->stats.paced_ns += plan->departure - e->now;
+		s->stats.paced_ns += plan->departure - e->now;
 		return false;
 	case NQD_CONN_INACTIVE:
 		nqe_tx_discard(e, s);

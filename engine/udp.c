@@ -19,6 +19,11 @@
 /* Both control messages of any family fit: packet info and traffic class, a segment size beside. */
 #define CONTROL_ROOM (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
 
+union nqe_udp_control {
+	struct cmsghdr aligned;
+	u8 room[CONTROL_ROOM];
+};
+
 union nqe_udp_sockaddr {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -63,7 +68,7 @@ static void nqe_udp_to_in6(const struct nqe_address *in, struct in6_addr *out)
 	if (in->family == 6) {
 		memcpy(out->s6_addr, in->ip, 16);
 	} else {
-		out->s6_addr[10] = out->s6_addr[11] = 0xff;
+		memset(out->s6_addr + 10, 0xff, 2);
 		memcpy(out->s6_addr + 12, in->ip, 4);
 	}
 }
@@ -218,7 +223,7 @@ int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b)
 	struct mmsghdr header[NQE_UDP_BATCH_MESSAGES];
 	union nqe_udp_sockaddr name[NQE_UDP_BATCH_MESSAGES];
 	struct iovec iov[NQE_UDP_BATCH_MESSAGES];
-	_Alignas(struct cmsghdr) u8 control[NQE_UDP_BATCH_MESSAGES][CONTROL_ROOM];
+	union nqe_udp_control control[NQE_UDP_BATCH_MESSAGES];
 	int n, i, made = 0;
 	u32 k;
 
@@ -229,7 +234,7 @@ int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b)
 			.msg_namelen = sizeof(name[k]),
 			.msg_iov = &iov[k],
 			.msg_iovlen = 1,
-			.msg_control = control[k],
+			.msg_control = &control[k],
 			.msg_controllen = CONTROL_ROOM,
 		};
 	}
@@ -325,8 +330,8 @@ int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
 		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
 		 u32 *sent)
 {
-	_Alignas(struct cmsghdr) u8 control[CONTROL_ROOM] = { 0 };
-	struct msghdr header = { .msg_control = control };
+	union nqe_udp_control control = { 0 };
+	struct msghdr header = { .msg_control = &control };
 	struct iovec iov = { (void *)data, len };
 	u32 count = (len + segment - 1) / segment;
 	u16 size = (u16)segment;

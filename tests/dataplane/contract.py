@@ -604,12 +604,16 @@ class ProtocolContract(PlaneTests):
         peer, _ = bench.connect(keepalive_ms=200)
         peer.expect(PingFrame)
 
-    def test_a_stateless_reset_ends_a_session(self, connected: tuple[Bench, ModelPeer]) -> None:
+    @pytest.mark.parametrize("length", [25, 61])
+    def test_a_stateless_reset_ends_a_session(
+        self, connected: tuple[Bench, ModelPeer], length: int
+    ) -> None:
         bench, peer = connected
-        fake = peer.seal(PING)[:25]
-        peer.send_raw(fake.ljust(45, b"\7") + bytes(16))
-        bench.expect_drop(bench.session(peer), DropReason.AEAD)
-        peer.send_raw(fake.ljust(45, b"\7") + RESET_TOKEN)
+        start = (b"\x40" + peer.peer_cid).ljust(length - 16, b"\7")
+        peer.send_raw(start + bytes(16))
+        reason = DropReason.TRUNCATED if length == 25 else DropReason.AEAD
+        bench.expect_drop(bench.session(peer), reason)
+        peer.send_raw(start + RESET_TOKEN)
         facts = bench.expect_event(Event.SESSION_DOWN).attributes.event
         assert facts is not None
         assert facts.down_reason is DownReason.STATELESS_RESET

@@ -2,6 +2,8 @@
 """The contract, kept by the user-space plane; and what is its own."""
 
 import socket
+import subprocess
+import sys
 from ipaddress import ip_address
 
 import pytest
@@ -69,6 +71,17 @@ def test_a_dual_stack_socket_serves_ipv4_peers() -> None:
             assert six.peer.address.version == 6
         finally:
             bench.close()
+
+
+def test_a_plane_that_nobody_closes_ends_with_the_process() -> None:
+    script = (
+        "from nexusnet.dataplane.userspace import UserspaceDataPlane as P; a = P(); b = P(); "
+        "b.close(); b.close(); print('done')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_capabilities() -> None:

@@ -190,7 +190,8 @@ class UserspaceDataPlane:
 
     def __init__(self, offloads: Offloads | None = None) -> None:
         self.offloads = offloads or Offloads()
-        self.engine = ffi.gc(lib.nqe_engine_new(), lib.nqe_engine_free)
+        # Freed by close() alone: at interpreter exit the thread may still be in it.
+        self.engine = lib.nqe_engine_new()
         if self.engine == ffi.NULL:
             raise DataPlaneError(ffi.errno, "engine")
         self._lock = threading.RLock()
@@ -207,13 +208,15 @@ class UserspaceDataPlane:
             lib.nqe_engine_run(self.engine, 1_000_000_000)
 
     def close(self) -> None:
-        """Delete everything, keys wiped. Nothing else may be called afterwards."""
+        """Delete everything, keys wiped. Nothing else may be called afterwards, but this again."""
+        if self._stopping:
+            return
         self._stopping = True
         while self._thread.is_alive():
             # Once more each time: the loop may have been between two rounds of Python's loop.
             lib.nqe_engine_stop(self.engine)
             self._thread.join(0.1)
-        ffi.release(self.engine)
+        lib.nqe_engine_free(self.engine)
 
     def capabilities(self) -> CapsAttributes:
         """What it can do, as GET_CAPS answers."""
