@@ -564,7 +564,7 @@ static int nqe_control_send_frames(struct nqe_session *s, u64 id, const u8 *fram
 
 	if (!s->active)
 		return -ENOTCONN;
-	if (!len || len > NQD_CONTROL_MAX_LEN)
+	if (!len || len > NQD_FRAMES_MAX_LEN)
 		return -EMSGSIZE;
 	while (slot < NQE_CONTROL_SLOTS && s->control_bytes[slot])
 		slot++;

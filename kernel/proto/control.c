@@ -68,7 +68,7 @@ static int nqd_control_check(const u8 *bytes, u32 len, bool client)
  * @c: queue
  * @id: the caller's name for it
  * @bytes: whole frames, unchanged until the id is popped
- * @len: bytes, 1 to NQD_CONTROL_MAX_LEN
+ * @len: bytes, 1 to NQD_FRAMES_MAX_LEN
  * @client: this end is the client
  *
  * Return: 0; -EMSGSIZE for a wrong length; -EINVAL for malformed frames; -EPERM for a type that is not
@@ -80,7 +80,7 @@ int nqd_control_queue(struct nqd_control *c, u64 id, const u8 *bytes, u32 len, b
 	int ret;
 	u32 i;
 
-	if (!len || len > NQD_CONTROL_MAX_LEN)
+	if (!len || len > NQD_FRAMES_MAX_LEN)
 		return -EMSGSIZE;
 	ret = nqd_control_check(bytes, len, client);
 	if (ret)

@@ -63,9 +63,6 @@ struct nqd_control {
 	u64 retransmissions;
 };
 
-/* Largest blob: a packet of 1200 bytes, less the largest header, AEAD tag and a minimal ACK frame. */
-#define NQD_CONTROL_MAX_LEN 1024
-
 void nqd_control_init(struct nqd_control *c, struct nqd_control_slot *slots, u32 capacity);
 int nqd_control_queue(struct nqd_control *c, u64 id, const u8 *bytes, u32 len, bool client);
 u32 nqd_control_fill(struct nqd_control *c, u8 *buf, u32 room, u64 pn);

@@ -178,12 +178,17 @@ void nqd_recovery_app_limited(struct nqd_recovery *r)
 /* RFC 9002 section 7.8: was the window not used up, for want of data? */
 static bool nqd_recovery_underutilized(const struct nqd_recovery *r, u64 prior_in_flight)
 {
-	if (!r->app_limited)
-		return false;
-	/* Some packets below the window, or half of it while it doubles, is used up. */
+	/* Some packets below the window is used up. */
 	if (prior_in_flight + 3 * r->cc.mss >= r->cc.cwnd)
 		return false;
-	return r->cc.cwnd >= r->cc.ssthresh || prior_in_flight * 2 < r->cc.cwnd;
+	/*
+	 * The pacer lets more than a window out in a round trip, so a sender that always has data fills
+	 * at least half of it, also while it doubles: below that there is not enough data, whatever the
+	 * last packet had to wait for.
+	 */
+	if (prior_in_flight * 2 < r->cc.cwnd)
+		return true;
+	return r->app_limited && r->cc.cwnd >= r->cc.ssthresh;
 }
 
 /* RFC 9002 appendix B.8: packets were lost. */

@@ -215,3 +215,16 @@ def test_window_does_not_grow_unused(core: Core, kind: str) -> None:
         now += 20 * MS
         end.ack(now, [pn])
     assert end.cwnd <= before + MSS
+
+
+@pytest.mark.parametrize("kind", ["CUBIC_LIKE", "BBR_LIKE"])
+def test_window_does_not_grow_far_beyond_its_use(core: Core, kind: str) -> None:
+    """RFC 9002 section 7.8, also for a sender that the pacer now and then holds back."""
+    end = Endpoint(core, congestion=getattr(core.lib, f"NQD_CONGESTION_{kind}"))
+    before = end.cwnd
+    now = 0
+    for _ in range(100):
+        pns = [end.send(now), end.send(now)]
+        now += 20 * MS
+        end.ack(now, pns)
+    assert end.cwnd <= before + MSS

@@ -284,6 +284,19 @@ def test_failed_sealing_takes_all_back(core: Core, conn: Connection) -> None:
     assert again.frames[0] == 0x02
 
 
+def test_longest_control_frames_fit_the_smallest_packet(core: Core) -> None:
+    """What the ABI lets user space queue leaves, with the longest peer CID and an ACK pending."""
+    conn = Connection(core, overrides={"peer_cid_len": 20})
+    conn.receive(DATAGRAM)
+    frames = bytes([1]) * core.lib.NQD_FRAMES_MAX_LEN  # PING
+    memory = core.ffi.from_buffer(frames)
+    assert core.lib.nqd_conn_queue_control(conn.conn, 5, memory, len(frames)) == 0
+    packets = conn.run_until(conn.now + 26 * MS)
+    (carrier,) = (packet for packet in packets if frames in packet.frames)
+    assert carrier.size <= 1200
+    assert any(packet.frames[0] == 0x02 for packet in packets)
+
+
 def test_probes_after_silence_repeat_control_frames(core: Core, conn: Connection) -> None:
     core.lib.nqd_conn_queue_control(conn.conn, 5, RETIRE, 2)
     (first,) = conn.pending()

@@ -109,7 +109,7 @@ def test_slots_are_bounded_and_come_back(queue: Queue) -> None:
     ("frames", "error"),
     [
         (b"", errno.EMSGSIZE),
-        (bytes(1025), errno.EMSGSIZE),
+        (bytes(1153), errno.EMSGSIZE),
         (b"\x19", errno.EINVAL),
         (b"\x21\x00", errno.EINVAL),
         (b"\x00", errno.EPERM),
