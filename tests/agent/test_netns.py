@@ -78,6 +78,19 @@ def test_a_server_that_crashed(pair: Pair) -> None:
     assert pair.ping(4)
 
 
+def test_a_client_whose_address_changes(pair: Pair) -> None:
+    pair.configure()
+    pair.start()
+    _, client = pair.ends
+    client.run("ip", "address", "add", "10.209.77.77/24", "dev", "cable0")
+    client.run("ip", "address", "del", f"{client.ipv4}/24", "dev", "cable0")
+    client.run("ip", "address", "add", "10.209.77.77/24", "dev", "cable0")
+    wait_until(lambda: pair.client.peer()["connects"] == 2, 20, "the client connects again")
+    pair.wait_up()
+    assert pair.server.peer()["tunnel"]["remote"]["address"] == "10.209.77.77"
+    assert pair.ping(4)
+
+
 def test_a_client_that_crashed_leaves_nothing_for_long(pair: Pair) -> None:
     pair.configure(everything=True)
     before = pair.client.traces()

@@ -320,7 +320,8 @@ class Agent:
         for peer in peers:
             peer.enable()
         wait = request.get("wait_seconds")
-        if isinstance(wait, int | float) and wait > 0:
+        # A server's peers come when they like.
+        if not self.config.is_server and isinstance(wait, int | float) and wait > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(wait, 3600)):
                     for peer in peers:

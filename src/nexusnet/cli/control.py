@@ -45,11 +45,11 @@ def up(
     wait: Annotated[float, typer.Option(help="Seconds to wait until they are up.")] = 15.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Let peers of a running agent have their tunnels, and wait until they are up."""
+    """Let peers of a running agent have their tunnels; a client's agent waits until they are up."""
     path = only_socket(network, socket)
     result = ask(path, "up", timeout=wait + TIMEOUT, peers=peers, wait_seconds=wait)
     _report(result, as_json=as_json)
-    missing = [peer for peer in result["peers"] if peer["state"] != "up"]
+    missing = [peer for peer in result["peers"] if peer["state"] not in {"up", "listening"}]
     if missing and wait > 0:
         why = "; ".join(f"{one['name']}: {one['last_error'] or one['state']}" for one in missing)
         if not as_json:
