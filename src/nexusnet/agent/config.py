@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The configuration file of an agent: one network, this end's role in it, and its peers."""
+
+import enum
+import re
+import stat
+import tomllib
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_network,
+)
+from pathlib import Path
+from typing import Final
+
+from nexusnet.agent.control import RUNTIME_FOLDER
+from nexusnet.agent.errors import ConfigError, explain_os_error
+from nexusnet.agent.logs import LogSettings
+from nexusnet.agent.settings import Place, read_table, setting
+from nexusnet.dco import DcoMode
+from nexusnet.handshake.credentials import parse_fingerprint
+from nexusnet.handshake.errors import CredentialsError
+
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+
+DEFAULT_PORT: Final = 443
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+INTERFACE_NAME: Final = re.compile(r"[^\s/:%]{1,15}")
+"""What the kernel accepts (IFNAMSIZ), less what is unreadable."""
+
+
+class AgentRole(enum.Enum):
+    """Who connects to whom."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class HandshakeMode(enum.Enum):
+    """How the two ends authenticate."""
+
+    TLS = "tls"
+
+
+class CongestionProfile(enum.Enum):
+    """Congestion control of the tunnels."""
+
+    CUBIC_LIKE = "cubic_like"
+    BBR_LIKE = "bbr_like"
+    FIXED_RATE_TEST = "fixed_rate_test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """``[network]``."""
+
+    name: str = setting("Names the network: its control socket, state file and log lines.")
+    role: AgentRole = setting("Servers wait for their peers, clients connect to theirs.")
+    interface: str = setting("The virtual device.", default="nexus0")
+    addresses: tuple[Interface, ...] = setting(
+        "This end's inner addresses. A client that has none takes those that its server gives it.",
+        default=(),
+    )
+    advertise: tuple[Network, ...] = setting(
+        "Prefixes behind this end, told to the peers. A server's own subnets are always told.",
+        default=(),
+    )
+    mtu_bytes: int | None = setting(
+        "Largest inner packet; without it, what the path of each tunnel carries.",
+        default=None,
+        minimum=576,
+        maximum=65535,
+    )
+    clamp_mss: bool = setting(
+        "Lower the MSS of forwarded TCP connections to what fits the tunnel.", default=True
+    )
+    dco_mode: DcoMode = setting(
+        "Whether the kernel module carries the packets; required refuses to start without it.",
+        default=DcoMode.PREFERRED,
+    )
+    fwmark: int | None = setting(
+        "Mark of the outer packets. With a default route through the tunnel one is chosen.",
+        default=None,
+        minimum=1,
+        maximum=2**32 - 1,
+    )
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name: {self.name!r} has other characters than letters, digits, ._-")
+        if not INTERFACE_NAME.fullmatch(self.interface) or self.interface in {".", ".."}:
+            raise ValueError(f"interface: {self.interface!r} is no device name (15 characters)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSettings:
+    """``[listen]``, servers only."""
+
+    address: Address = setting(
+        "Local address; :: takes IPv4 and IPv6.",
+        default=IPv6Address(0),
+    )
+    port: int = setting("UDP port.", default=DEFAULT_PORT, minimum=1, maximum=65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeSettings:
+    """``[handshake]``."""
+
+    mode: HandshakeMode = setting(
+        "tls: ordinary certificates, for lab and interop use; it hides nothing.",
+        default=HandshakeMode.TLS,
+    )
+    certificate_file: Path = setting("PEM certificate of this end, relative to this file.")
+    key_file: Path = setting("PEM private key of the certificate; readable by its owner only.")
+    timeout_seconds: float = setting(
+        "From the first packet until the tunnel can be installed.",
+        default=10.0,
+        minimum=1,
+        maximum=120,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportSettings:
+    """``[transport]``."""
+
+    keepalive_seconds: float = setting(
+        "Silence after which a sign of life is sent; 0 for none.",
+        default=15.0,
+        minimum=0,
+        maximum=3600,
+    )
+    idle_timeout_seconds: int = setting(
+        "Silence that ends a tunnel; the smaller of both ends' counts.",
+        default=30,
+        minimum=3,
+        maximum=3600,
+    )
+    reconnect_min_seconds: float = setting(
+        "Wait before the first attempt to connect again; doubled with each.",
+        default=0.5,
+        minimum=0.05,
+        maximum=3600,
+    )
+    reconnect_max_seconds: float = setting(
+        "Longest wait between two attempts to connect.", default=30.0, minimum=0.05, maximum=3600
+    )
+    key_update_seconds: int = setting(
+        "Time after which a tunnel changes its keys; 0: only when their limits ask for it.",
+        default=3600,
+        minimum=0,
+        maximum=86400,
+    )
+    congestion: CongestionProfile = setting(
+        "Congestion control; fixed_rate_test ignores congestion and is for a lab.",
+        default=CongestionProfile.CUBIC_LIKE,
+    )
+
+    def __post_init__(self) -> None:
+        if self.reconnect_max_seconds < self.reconnect_min_seconds:
+            raise ValueError("reconnect_max_seconds is less than reconnect_min_seconds")
+        if 0 < self.idle_timeout_seconds <= self.keepalive_seconds:
+            raise ValueError(
+                f"keepalive_seconds ({self.keepalive_seconds:g}) must be less than"
+                f" idle_timeout_seconds ({self.idle_timeout_seconds}), or a quiet tunnel ends"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """``[control]``."""
+
+    socket_file: Path | None = setting(
+        "Unix socket that `nexus status` and its kin talk to; /run/nexus/NAME.sock without it.",
+        default=None,
+    )
+    state_file: Path | None = setting(
+        "What a crashed agent left on the host; /run/nexus/NAME.state.json without it.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabSettings:
+    """``[lab]``: never outside a laboratory."""
+
+    key_log_file: Path | None = setting(
+        "Where to write the TLS secrets for a packet analyser: it ENDS the secrecy of the tunnel.",
+        default=None,
+    )
+    fixed_rate_bits_per_second: int | None = setting(
+        "Rate of congestion = fixed_rate_test.", default=None, minimum=1000, maximum=2**40
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerSettings:
+    """``[[peer]]``."""
+
+    name: str = setting("Names the peer in commands and log lines.")
+    fingerprints: tuple[str, ...] = setting(
+        "SHA-256 fingerprints of the peer's certificates: the present one, and a coming one.",
+        default=(),
+    )
+    endpoint: str | None = setting(
+        "Clients: HOST:PORT of the server; the name is looked up at every attempt.", default=None
+    )
+    authority_file: Path | None = setting(
+        "Clients, instead of fingerprints: PEM of the authorities that may certify the server.",
+        default=None,
+    )
+    server_name: str | None = setting(
+        "Clients: name in the server's certificate and in the handshake; the host without it.",
+        default=None,
+    )
+    addresses: tuple[Address, ...] = setting(
+        "Servers: inner addresses of the peer, told to it; only they may be its sources.",
+        default=(),
+    )
+    routes: tuple[Network, ...] = setting(
+        "Prefixes behind the peer: led to it, and allowed as its sources.", default=()
+    )
+    accept_routes: tuple[Network, ...] = setting(
+        "Prefixes that the peer may announce by itself; what lies outside is ignored.", default=()
+    )
+    enabled: bool = setting("Whether the tunnel comes up with the agent.", default=True)
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name: {self.name!r} has other characters than letters, digits, ._-")
+        for text in self.fingerprints:
+            try:
+                parse_fingerprint(text)
+            except CredentialsError as error:
+                raise ValueError(f"fingerprints: {error}") from error
+        if self.endpoint is not None:
+            split_endpoint(self.endpoint)
+
+    @property
+    def pins(self) -> tuple[bytes, ...]:
+        """The fingerprints, 32 bytes each."""
+        return tuple(parse_fingerprint(text) for text in self.fingerprints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole file."""
+
+    network: NetworkSettings = setting("")
+    handshake: HandshakeSettings = setting("")
+    listen: ListenSettings | None = setting("", default=None)
+    transport: TransportSettings = setting("", factory=TransportSettings)
+    control: ControlSettings = setting("", factory=ControlSettings)
+    log: LogSettings = setting("", factory=LogSettings)
+    lab: LabSettings = setting("", factory=LabSettings)
+    peer: tuple[PeerSettings, ...] = setting("", default=())
+
+    @property
+    def is_server(self) -> bool:
+        """Whether this end waits for its peers."""
+        return self.network.role is AgentRole.SERVER
+
+    @property
+    def socket_file(self) -> Path:
+        """The control socket."""
+        return self.control.socket_file or RUNTIME_FOLDER / f"{self.network.name}.sock"
+
+    @property
+    def state_file(self) -> Path:
+        """Where is written down what the agent made on the host."""
+        return self.control.state_file or RUNTIME_FOLDER / f"{self.network.name}.state.json"
+
+    def __post_init__(self) -> None:
+        self._check_role()
+        self._check_peers()
+        self._check_lab()
+
+    def _check_role(self) -> None:
+        if self.is_server:
+            if self.listen is None:
+                object.__setattr__(self, "listen", ListenSettings())
+            if not self.network.addresses:
+                raise ValueError("network.addresses: a server needs an inner address of its own")
+        elif self.listen is not None:
+            raise ValueError("[listen] is for servers, this end is a client: delete it")
+
+    def _check_peers(self) -> None:
+        names: set[str] = set()
+        pins: dict[bytes, str] = {}
+        used: dict[Address, str] = {one.ip: "this end" for one in self.network.addresses}
+        for peer in self.peer:
+            here = f"peer['{peer.name}']"
+            if peer.name in names:
+                raise ValueError(f"{here}: another peer has this name already")
+            names.add(peer.name)
+            self._check_peer_role(peer, here)
+            for pin in peer.pins:
+                if self.is_server and pins.setdefault(pin, peer.name) != peer.name:
+                    raise ValueError(
+                        f"{here}.fingerprints: the peer {pins[pin]!r} has the same certificate"
+                    )
+            for address in peer.addresses:
+                if used.setdefault(address, peer.name) != peer.name:
+                    raise ValueError(f"{here}.addresses: {address} is that of {used[address]}")
+                if not any(address in own.network for own in self.network.addresses):
+                    raise ValueError(
+                        f"{here}.addresses: {address} is in none of this end's subnets"
+                        f" ({', '.join(str(own.network) for own in self.network.addresses)})"
+                    )
+        self._check_routes()
+
+    def _check_peer_role(self, peer: PeerSettings, here: str) -> None:
+        if self.is_server:
+            for name in ("endpoint", "authority_file", "server_name"):
+                if getattr(peer, name) is not None:
+                    raise ValueError(f"{here}.{name}: is for clients, this end is a server")
+            if not peer.fingerprints:
+                raise ValueError(
+                    f"{here}.fingerprints: is missing: run `nexus pubkey FILE` for the peer's"
+                    " certificate and write down what it prints"
+                )
+        else:
+            if peer.endpoint is None:
+                raise ValueError(f"{here}.endpoint: is missing: HOST:PORT of the server")
+            if peer.addresses:
+                raise ValueError(f"{here}.addresses: is for servers, this end is a client")
+            if bool(peer.fingerprints) == (peer.authority_file is not None):
+                raise ValueError(
+                    f"{here}: one of fingerprints and authority_file says whom to trust"
+                )
+
+    def _check_routes(self) -> None:
+        owner: dict[Network, str] = {}
+        for peer in self.peer:
+            for route in peer.routes:
+                if owner.setdefault(route, peer.name) != peer.name:
+                    raise ValueError(
+                        f"peer['{peer.name}'].routes: {route} already leads to {owner[route]!r}"
+                    )
+        if self.is_server:
+            self._check_accepted()
+
+    def _check_accepted(self) -> None:
+        """No client may announce what is another one's."""
+        for peer in self.peer:
+            for other in self.peer:
+                theirs = (*map(ip_network, other.addresses), *other.routes, *other.accept_routes)
+                for mine in peer.accept_routes if other is not peer else ():
+                    clash = next((one for one in theirs if _overlap(mine, one)), None)
+                    if clash is not None:
+                        raise ValueError(
+                            f"peer['{peer.name}'].accept_routes: {mine} overlaps {clash},"
+                            f" which is behind {other.name!r}"
+                        )
+
+    def _check_lab(self) -> None:
+        fixed = self.transport.congestion is CongestionProfile.FIXED_RATE_TEST
+        if fixed != (self.lab.fixed_rate_bits_per_second is not None):
+            raise ValueError(
+                "transport.congestion = 'fixed_rate_test' and lab.fixed_rate_bits_per_second"
+                " go together"
+            )
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    if isinstance(one, IPv4Network):
+        return isinstance(other, IPv4Network) and one.overlaps(other)
+    return isinstance(other, IPv6Network) and one.overlaps(other)
+
+
+def split_endpoint(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or a host alone.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    match = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]\s]+))(?::(?P<port>\d+))?", text)
+    if match is None:
+        raise ValueError(
+            f"endpoint: {text!r} is not HOST:PORT (an IPv6 address in brackets: [2001:db8::1]:443)"
+        )
+    port = int(match["port"] or DEFAULT_PORT)
+    if not 0 < port < 65536:
+        raise ValueError(f"endpoint: {port} is no UDP port")
+    return match["v6"] or match["host"], port
+
+
+def load_config(file: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read or used; names the key and the fix.
+    """
+    try:
+        with file.open("rb") as stream:
+            table = tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: {explain_os_error(error)}; `nexus init` writes a first one"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: this is not TOML: {error}") from error
+    config = read_table(Config, table, Place(file))
+    _check_key_file(config, file)
+    return config
+
+
+def _check_key_file(config: Config, file: Path) -> None:
+    key = config.handshake.key_file
+    try:
+        mode = key.stat().st_mode
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: handshake.key_file: {key}: {explain_os_error(error)};"
+            " `nexus genkey` makes one"
+        ) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"{file}: handshake.key_file: {key} can be read by others than its owner:"
+            f" run `chmod 600 {key}`"
+        )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The data plane in the event loop: which one it is, and who hears of its events.
+
+Nothing above this module knows which home the packets have.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from nexusnet.agent.config import Config, CongestionProfile
+from nexusnet.agent.errors import StartError
+from nexusnet.agent.logs import facts
+from nexusnet.dataplane.protocol import DataPlane, DataPlaneError
+from nexusnet.dco import Absence, Decision, Needs, Plane, Probe, decide
+from nexusnet.handshake.profile import DEFAULT_SUITES
+from nexusnet.netlink.generated import CipherSuite, Congestion, Feature
+from nexusnet.netlink.messages import Message
+from nexusnet.session import SessionRef
+
+logger = logging.getLogger(__name__)
+
+EventHandler = Callable[[Message], None]
+
+CONGESTION: Final[Mapping[CongestionProfile, Congestion]] = {
+    CongestionProfile.CUBIC_LIKE: Congestion.CUBIC_LIKE,
+    CongestionProfile.BBR_LIKE: Congestion.BBR_LIKE,
+    CongestionProfile.FIXED_RATE_TEST: Congestion.FIXED_RATE_TEST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneChoice:
+    """A data plane and why it is this one."""
+
+    plane: DataPlane
+    decision: Decision
+
+
+def probe_kernel() -> Probe:
+    """Ask the kernel what it can do.
+
+    There is no module in this release, so the answer is always that it is not loaded.
+    """
+    return Absence.NOT_LOADED
+
+
+def needs_of(config: Config) -> Needs:
+    """Return what a network needs of a data plane."""
+    return Needs(
+        ciphers=frozenset(CipherSuite(int(suite)) for suite in DEFAULT_SUITES),
+        congestion=CONGESTION[config.transport.congestion],
+        sessions=max(1, len(config.peer)),
+    )
+
+
+def open_userspace() -> DataPlane:
+    """Start the data plane in user space."""
+    try:
+        # Not at the top: without its compiled engine the rest of the command line still works.
+        from nexusnet.dataplane.userspace import UserspaceDataPlane  # noqa: PLC0415
+    except ImportError as error:
+        raise StartError(
+            f"the user-space engine cannot be loaded ({error}): install the package again,"
+            " or in a checkout run `make setup`"
+        ) from error
+    return UserspaceDataPlane()
+
+
+def choose_plane(
+    config: Config,
+    *,
+    probe: Callable[[], Probe] = probe_kernel,
+    homes: Mapping[Plane, Callable[[], DataPlane]] | None = None,
+) -> PlaneChoice:
+    """Open the data plane that the configuration and this machine lead to.
+
+    Args:
+        config: says `dco_mode` and what is needed.
+        probe: asks the kernel.
+        homes: opens a data plane of a kind.
+
+    Raises:
+        StartError: the mode is `required` and the kernel cannot.
+    """
+    decision = decide(config.network.dco_mode, probe(), needs_of(config))
+    if decision.plane is Plane.REFUSED:
+        raise StartError(decision.reason)
+    homes = homes or {Plane.USERSPACE: open_userspace}
+    return PlaneChoice(homes[decision.plane](), decision)
+
+
+class PlaneHost:
+    """Serves one data plane to many tunnels.
+
+    Attributes:
+        plane: the data plane.
+        decision: why it is this one.
+        takes_secrets: whether it derives keys itself (v2).
+    """
+
+    def __init__(self, choice: PlaneChoice) -> None:
+        """Take it over; `start` lets its events flow."""
+        self.plane = choice.plane
+        self.decision = choice.decision
+        features = Feature(self.plane.capabilities().features or 0)
+        self.takes_secrets = Feature.INSTALL_SECRETS in features
+        self._handlers: dict[SessionRef, EventHandler] = {}
+        self._numbers = itertools.count(1)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def next_number(self) -> int:
+        """Return a number that rises with every call: for session ids and generations."""
+        return next(self._numbers)
+
+    def start(self) -> None:
+        """Begin to hand out events, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self.plane.fileno(), self._readable)
+
+    def subscribe(self, ref: SessionRef, handler: EventHandler) -> None:
+        """Hand the events of a session to somebody, who acknowledges those with an id."""
+        self._handlers[ref] = handler
+
+    def unsubscribe(self, ref: SessionRef) -> None:
+        """Forget a session."""
+        self._handlers.pop(ref, None)
+
+    def _readable(self) -> None:
+        try:
+            messages = self.plane.events()
+        except DataPlaneError:
+            logger.exception("the data plane's events cannot be read")
+            return
+        for message in messages:
+            session = message.attributes.session
+            if session is None or session.device_id is None or session.id is None:
+                logger.info("event of the data plane", extra=facts(event=message.code.name))
+                continue
+            handler = self._handlers.get(SessionRef(session.device_id, session.id))
+            if handler is not None:
+                handler(message)
+
+    def close(self) -> None:
+        """Delete everything that the data plane holds."""
+        if self._loop is not None:
+            self._loop.remove_reader(self.plane.fileno())
+        self.plane.close()
