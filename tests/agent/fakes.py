@@ -89,6 +89,7 @@ class FakePlane:
         self.refuse: dict[str, DataPlaneError] = {}
         self.mtu = 1421
         self.calls: list[str] = []
+        self.sent_frames: list[bytes] = []
         self.closed = False
         self._devices: dict[int, Device] = {}
         self._messages: deque[Message] = deque()
@@ -179,6 +180,9 @@ class FakePlane:
         entry.session = replace(
             entry.session,
             generation=update.generation,
+            local_cids=update.local_cids or entry.session.local_cids,
+            peer_cids=update.peer_cids or entry.session.peer_cids,
+            reset_tokens=update.reset_tokens or entry.session.reset_tokens,
             allowed_sources=update.allowed_sources or entry.session.allowed_sources,
         )
 
@@ -231,7 +235,10 @@ class FakePlane:
         return list(self.route_table.values())
 
     def send_frames(self, ref: SessionRef, token: int, frames: bytes) -> None:
-        raise NotImplementedError
+        self._called("send_frames")
+        assert token > 0
+        self._get(ref)
+        self.sent_frames.append(frames)
 
     def send_datagram(self, ref: SessionRef, payload: bytes) -> None:
         self._called("send_datagram")

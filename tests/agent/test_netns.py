@@ -3,6 +3,7 @@
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import jsonschema
 import pytest
 
 from nexusnet.cli.client import ask
+from nexusnet.demo.namespaces import End, ip
+from nexusnet.demo.processes import running
 from tests.agent.agents import Pair, wait_until
 
 pytestmark = pytest.mark.netns
@@ -204,3 +207,32 @@ def test_logs_hold_no_secrets(pair: Pair) -> None:
 
 
 QUICK_DEBUG = '\n[log]\nlevel = "debug"\n'
+
+
+def test_the_mss_of_forwarded_connections_fits(pair: Pair) -> None:
+    pair.configure()
+    pair.start()
+    client = pair.ends[1]
+    lan = client.name.removesuffix("b") + "c"
+    ip("netns", "add", lan)
+    try:
+        ip("-n", client.name, "link", "add", "lan0", "type", "veth", "peer", "name", "lan0",
+           "netns", lan)  # fmt: skip
+        for name, address in ((client.name, "10.55.0.1/24"), (lan, "10.55.0.2/24")):
+            ip("-n", name, "address", "add", address, "dev", "lan0")
+            ip("-n", name, "link", "set", "lan0", "up")
+        ip("-n", lan, "route", "add", "default", "via", "10.55.0.1")
+        client.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        mtu = pair.client.status()["interface"]["mtu"]
+        log = pair.folder / "syn.log"
+        command = client.command("tcpdump", "-n", "-l", "-v", "-i", "nexus0", "-c", "1", "tcp")
+        with running("tcpdump", command, log):
+            wait_until(lambda: "listening on" in log.read_text(), 10, "tcpdump listens")
+            connect = (
+                "import socket; s=socket.socket(); s.settimeout(1); s.connect_ex(('10.77.0.1', 9))"
+            )
+            End(lan, "", "").run(sys.executable, "-c", connect)
+            wait_until(lambda: "mss" in log.read_text(), 10, "a SYN passes")
+        assert f"mss {mtu - 40}," in log.read_text()
+    finally:
+        ip("netns", "del", lan)

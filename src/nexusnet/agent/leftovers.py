@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from nexusnet.agent.errors import StartError, explain_os_error
 
@@ -95,14 +95,12 @@ def hold(path: Path, name: str) -> Iterator[StateFile]:
             " control.state_file and control.socket_file to files of your own"
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(lock, lock_path):
             lock.seek(0)
             raise StartError(
                 f"another agent runs the network {name!r} (process {lock.read().strip() or '?'}):"
-                f" `nexus status --network {name}` shows it; stop it first"
-            ) from error
+                " stop it first, or give this network another name"
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -112,3 +110,13 @@ def hold(path: Path, name: str) -> Iterator[StateFile]:
         finally:
             path.unlink(missing_ok=True)
             lock_path.unlink(missing_ok=True)
+
+
+def _locked(lock: TextIO, path: Path) -> bool:
+    """Return whether the lock is ours now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    # An agent that ends takes its lock file away: ours may be the one that is gone.
+    return path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino

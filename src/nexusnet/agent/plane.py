@@ -8,14 +8,14 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nexusnet.agent.config import Config, CongestionProfile
 from nexusnet.agent.errors import StartError
 from nexusnet.agent.logs import facts
 from nexusnet.dataplane.protocol import DataPlane, DataPlaneError
-from nexusnet.dco import Absence, Decision, Needs, Plane, Probe, decide
+from nexusnet.dco import Absence, DcoMode, Decision, Needs, Plane, Probe, decide
 from nexusnet.handshake.profile import DEFAULT_SUITES
 from nexusnet.netlink.generated import CipherSuite, Congestion, Feature
 from nexusnet.netlink.messages import Message
@@ -30,6 +30,8 @@ CONGESTION: Final[Mapping[CongestionProfile, Congestion]] = {
     CongestionProfile.BBR_LIKE: Congestion.BBR_LIKE,
     CongestionProfile.FIXED_RATE_TEST: Congestion.FIXED_RATE_TEST,
 }
+
+NO_MODULE_YET: Final = "this release brings no module yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ def choose_plane(
     Raises:
         StartError: the mode is `required` and the kernel cannot.
     """
-    decision = decide(config.network.dco_mode, probe(), needs_of(config))
+    found = probe()
+    decision = decide(config.network.dco_mode, found, needs_of(config))
+    if found is Absence.NOT_LOADED and config.network.dco_mode is not DcoMode.DISABLED:
+        decision = replace(decision, reason=f"{decision.reason} ({NO_MODULE_YET})")
     if decision.plane is Plane.REFUSED:
         raise StartError(decision.reason)
     homes = homes or {Plane.USERSPACE: open_userspace}

@@ -18,6 +18,7 @@ from ipaddress import ip_interface, ip_network
 from typing import Final
 
 from nexusnet.agent.config import Config, Interface, Network, PeerSettings
+from nexusnet.agent.connection_ids import ConnectionIds
 from nexusnet.agent.errors import TunnelError
 from nexusnet.agent.handover import ExportedConnection, Handover
 from nexusnet.agent.logs import bound, facts
@@ -46,6 +47,8 @@ from nexusnet.netlink.generated import (
     SessionFlag,
 )
 from nexusnet.netlink.messages import Message
+from nexusnet.quic.errors import QuicError, TransportErrorCode
+from nexusnet.quic.frames import encode_frames
 from nexusnet.session import (
     Close,
     Device,
@@ -211,6 +214,13 @@ class Tunnel:
         self._peer_mtu: int | None = None
         self._error: str | None = None
         self._close_code = CloseCode.SHUTDOWN
+        self._quic_error: int | None = None
+        self._connection_ids = ConnectionIds(
+            exported.local_cids,
+            exported.peer_cids,
+            exported.reset_tokens,
+            exported.local_parameters.active_connection_id_limit,
+        )
         self._in_plane = False
         keepalive = setting.config.transport.keepalive_seconds
         self._link = Link(
@@ -498,6 +508,9 @@ class Tunnel:
                 frames = attributes.frames
                 if frames is not None and frames.context_id == Context.CONTROL and frames.payload:
                     self._receive_control(frames.payload)
+            case Event.FRAMES_RECEIVED:
+                if attributes.frames is not None and attributes.frames.payload:
+                    self._receive_frames(attributes.frames.payload)
             case Event.SESSION_DOWN:
                 self._in_plane_gone(message)
             case Event.KEY_UPDATE_NEEDED:
@@ -512,6 +525,28 @@ class Tunnel:
                 self._fail(f"the data plane cannot go on: {said or 'no reason given'}")
             case _:
                 logger.debug("event of the data plane", extra=facts(event=message.code.name))
+
+    def _receive_frames(self, payload: bytes) -> None:
+        try:
+            change = self._connection_ids.receive(payload)
+        except QuicError as error:
+            if isinstance(error.code, TransportErrorCode):
+                self._quic_error = error.code
+            self._fail(f"the peer broke the protocol: {error}")
+            return
+        if change.local_cids is not None or change.peer_cids is not None:
+            self._plane.update_session(
+                SessionUpdate(
+                    ref=self.ref,
+                    generation=self._planes.next_number(),
+                    local_cids=change.local_cids,
+                    peer_cids=change.peer_cids,
+                    reset_tokens=change.reset_tokens,
+                )
+            )
+        if change.answers:
+            frames = encode_frames(change.answers)
+            self._plane.send_frames(self.ref, self._planes.next_number(), frames)
 
     def _in_plane_gone(self, message: Message) -> None:
         event, close = message.attributes.event, message.attributes.close
@@ -537,11 +572,14 @@ class Tunnel:
                 for route in self._installed.values():
                     self._plane.delete_route(route)
                 close = Close(error_code=int(self._close_code), application=True)
+                if self._quic_error is not None:
+                    close = Close(error_code=self._quic_error, application=False)
                 self._plane.delete_session(self.ref, self._planes.next_number(), close)
         self._planes.unsubscribe(self.ref)
         if self._schedule is not None:
             self._schedule.wipe()
         self._exported.wipe()
+        self._connection_ids.wipe()
         self._handover.close()
 
 
