@@ -155,8 +155,8 @@ class _UmlGuest:
                 ours.bind(b"")
                 ours.settimeout(self.patience)
                 ours.sendto(message, str(self._reachable()))
-                # struct mconsole_reply: err, more, len, data. The last part comes when the SysRq has
-                # printed all that it prints.
+                # struct mconsole_reply: err, more, len, data. The last one comes when the SysRq
+                # has printed all that it prints.
                 while struct.unpack_from("=III", ours.recv(65536))[1]:
                     pass
         except OSError:
