@@ -32,7 +32,8 @@ def genuine(sniffer: socket.socket, own_port: int, count: int, patience: float) 
         except TimeoutError:
             continue
         is_udp = frame[12:14] == b"\x08\x00" and frame[23] == 17
-        if address[2] == OUTGOING and is_udp and port_of(frame, 34) == own_port:
+        whole = len(frame) <= 1514  # no super-packet
+        if whole and address[2] == OUTGOING and is_udp and port_of(frame, 34) == own_port:
             # What leaves a veth has no checksum yet; 0 stands for none (RFC 768).
             frames.append(frame[:CHECKSUM] + bytes(2) + frame[CHECKSUM + 2 :])
     return frames

@@ -37,7 +37,8 @@ def demo(
     """Two agents in two namespaces: a handshake, ping, iperf3, a capture. Needs root."""
     from nexusnet.demo.demo import run_demo
 
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _terminated)
     begin = time.monotonic()
 
     def say(text: str) -> None:

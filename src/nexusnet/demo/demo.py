@@ -18,7 +18,7 @@ from nexusnet.agent.scaffold import make_scaffold, write_files
 from nexusnet.cli.client import ask
 from nexusnet.demo.capture import capturing, dissect
 from nexusnet.demo.errors import DemoError
-from nexusnet.demo.measure import IP_UDP_HEADERS, PORT, Latency, Load, ping, wait_for
+from nexusnet.demo.measure import IP_UDP_HEADERS, Latency, Load, ping, wait_for
 from nexusnet.demo.namespaces import End, single_packets, two_ends
 from nexusnet.demo.processes import Program, running
 from nexusnet.demo.result import Result, Row
@@ -160,31 +160,25 @@ class Demo:
     ) -> None:
         """TCP and UDP, both ways, both versions."""
         addresses = _inner_addresses(self.server, self.client)[self.server.name]
-        command = self.server.command("iperf3", "-s", "-p", str(PORT))
-        with running("iperf3", command, self.run / f"iperf3-{outer}.log") as program:
-            self._wait_for_iperf(program, addresses[4])
-            for (inner, direction), latency in latencies.items():
-                transfer = Load(
-                    client=self.client,
-                    address=addresses[inner],
-                    seconds=self.seconds,
-                    reverse=direction == "server to client",
-                    agents=tunnel.agents,
-                )
-                tcp = transfer.tcp()
-                size = self.result.mtu - IP_UDP_HEADERS[inner]
-                udp = transfer.udp_rate(tcp.bits_per_second / 2, size)
-                self.result.rows.append(Row(outer, inner, direction, latency, tcp, udp))
-                self.say(
-                    f"IPv{inner} {direction}: TCP {tcp.bits_per_second / 1e6:.0f} Mbit/s,"
-                    f" UDP {udp.bits_per_second / 1e6:.0f} Mbit/s"
-                    f" with {udp.loss_percent or 0:.2f} % loss"
-                )
-
-    def _wait_for_iperf(self, program: Program, address: str) -> None:
-        listening = ("ss", "-Hltn", f"sport = :{PORT}")
-        if not wait_for(lambda: bool(self.server.run(*listening).stdout.strip()), 10, program):
-            raise DemoError(f"iperf3 does not listen at {address}: see {program.log}")
+        for (inner, direction), latency in latencies.items():
+            transfer = Load(
+                client=self.client,
+                server=self.server,
+                address=addresses[inner],
+                log=self.run / "iperf3.log",
+                seconds=self.seconds,
+                reverse=direction == "server to client",
+                agents=tunnel.agents,
+            )
+            tcp = transfer.tcp()
+            size = self.result.mtu - IP_UDP_HEADERS[inner]
+            udp = transfer.udp_rate(tcp.bits_per_second / 2, size)
+            self.result.rows.append(Row(outer, inner, direction, latency, tcp, udp))
+            self.say(
+                f"IPv{inner} {direction}: TCP {tcp.bits_per_second / 1e6:.0f} Mbit/s,"
+                f" UDP {udp.bits_per_second / 1e6:.0f} Mbit/s"
+                f" with {udp.loss_percent or 0:.2f} % loss"
+            )
 
     def _describe(self, tunnel: Tunnel) -> None:
         status = tunnel.status("client")

@@ -6,11 +6,12 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from nexusnet.demo.errors import DemoError
 from nexusnet.demo.namespaces import End
-from nexusnet.demo.processes import Program
+from nexusnet.demo.processes import Program, running
 
 PINGS: Final = 20
 PORT: Final = 5201
@@ -75,14 +76,18 @@ class Load:
 
     Attributes:
         client: where its client runs.
-        address: where its server runs, inside the tunnel.
+        server: where its server runs.
+        address: of the server, inside the tunnel.
+        log: for what the server says.
         seconds: of a transfer.
         reverse: from the server to the client.
         agents: whose CPU time is counted.
     """
 
     client: End
+    server: End
     address: str
+    log: Path
     seconds: float
     reverse: bool
     agents: Sequence[Program]
@@ -117,11 +122,19 @@ class Load:
     def _run(self, seconds: float, *options: str, is_udp: bool) -> Transfer:
         command = ["iperf3", "-J", "-c", self.address, "-p", str(PORT), "-t", f"{seconds:g}"]
         command += ["-R"] * self.reverse
-        begin, before = time.monotonic(), self._cpu_seconds()
-        done = self.client.run(*command, *options, timeout=seconds + 30)
-        elapsed, used = time.monotonic() - begin, self._cpu_seconds() - before
+        # A server for each transfer: one that has just finished a transfer may reset the next.
+        server = self.server.command("iperf3", "-s", "-1", "-p", str(PORT))
+        with running("iperf3", server, self.log) as program:
+            if not wait_for(self._listens, 10, program):
+                raise DemoError(f"iperf3 does not listen: see {self.log}")
+            begin, before = time.monotonic(), self._cpu_seconds()
+            done = self.client.run(*command, *options, timeout=seconds + 30)
+            elapsed, used = time.monotonic() - begin, self._cpu_seconds() - before
         bits, loss = parse_iperf(done.stdout, is_udp=is_udp)
         return Transfer(bits, loss, 100 * used / elapsed)
+
+    def _listens(self) -> bool:
+        return bool(self.server.run("ss", "-Hltn", f"sport = :{PORT}").stdout.strip())
 
     def _cpu_seconds(self) -> float:
         return sum(agent.cpu_seconds() for agent in self.agents)
