@@ -83,7 +83,7 @@ def test_datagrams_and_its_measurements(rig: Rig, role: Role) -> None:
             stats = rig.stats(installed)
             assert stats.drop == ()
             assert stats.rtt is not None
-            assert stats.rtt.smoothed < 1_000_000_000
+            assert stats.rtt.smoothed_ns < 1_000_000_000
 
     within(scenario())
 
@@ -122,9 +122,8 @@ def test_it_lives_under_loss(rig: Rig, role: Role) -> None:
             kept = tuple(one for one in installed.exported.peer_cids if one != retired)
             rig.plane.update_session(SessionUpdate(ref=installed.ref, generation=3, peer_cids=kept))
             await rig.echoed(installed, b"by the new connection ID")
-            for token in range(1):
-                frames = encode_frames([RetireConnectionIdFrame(retired.sequence)])
-                rig.plane.send_frames(installed.ref, token, frames)
+            frames = encode_frames([RetireConnectionIdFrame(retired.sequence)])
+            rig.plane.send_frames(installed.ref, 1, frames)
             await until(lambda: bool(rig.events(installed, Event.FRAMES_ACKED)), "FRAMES_ACKED")
             proxy.loss = 0.0
             await rig.echoed(installed, b"after the storm")
