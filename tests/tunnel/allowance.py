@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An upper bound of what congestion control may have in flight, from what the wire shows alone.
 
-Written from RFC 9002 and RFC 9438, not from the code under test. Wherever the wire does not tell what
-the sender did, the bound takes what allows more: slow start without HyStart++, growth in every ACK
-whether the window was used or not, no fast convergence.
+Written from RFC 9002 and RFC 9438, not from the code under test. Wherever the wire does not tell
+what the sender did, the bound takes what allows more: slow start without HyStart++, growth in
+every ACK whether the window was used or not, no fast convergence.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Allowance:
         self._smoothed = self._latest = self._min = 0.0
 
     def sent(self, now: float, pn: int, size: int, *, carries: bool) -> None:
-        """An ack-eliciting packet left; with `carries` it has a DATAGRAM and is held to the bound."""
+        """An ack-eliciting packet left; one that `carries` a DATAGRAM is held to the bound."""
         self._detect(now)
         self.flying[pn] = Flying(size, now, carries)
         self.in_flight += size
@@ -158,8 +158,12 @@ class Allowance:
     def _curve(self, t: float) -> float:
         """The most that W_cubic(t) can be above its begin, RFC 9438 section 4.2.
 
-        W_cubic(t) = C (t - K)^3 + W_max is begin + C (t^3 + 3 t K (K - t)), and the sender's W_max may
-        be anything up to ours, so its K anything from 0 to ours.
+        W_cubic(t) = C (t - K)^3 + W_max is begin + C (t^3 + 3 t K (K - t)), and the sender's W_max
+        may be anything up to ours, so its K anything from 0 to ours.
         """
-        k = ((self._w_max - self._begin) / self.mss / C) ** (1 / 3) if self._w_max > self._begin else 0.0
+        k = (
+            ((self._w_max - self._begin) / self.mss / C) ** (1 / 3)
+            if self._w_max > self._begin
+            else 0.0
+        )
         return C * (t**3 + max(0.0, 3 * t * k * (k - t))) * self.mss

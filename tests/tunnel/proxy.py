@@ -18,7 +18,7 @@ from typing import Any
 Address = tuple[str, int]
 
 LATENESS = 0.06
-"""Seconds that a late datagram takes longer: more than a loopback's PTO, less than a test's patience."""
+"""Seconds that a late datagram takes longer: more than a loopback's PTO."""
 
 
 class Fate(enum.Enum):
@@ -174,7 +174,7 @@ async def main(arguments: list[str]) -> None:
     rate, delay = map(float, arguments[3:5])
     proxy = Proxy(target, bottleneck=Bottleneck(rate, delay, int(arguments[5])), keep_log=False)
     await proxy.open(front, back)
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201 - a program
     # Until standard input ends, and with it the test.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     proxy.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""aioquic as it is installed: a client and a server that answer DATAGRAMs, and nothing else of ours."""
+"""aioquic as it is installed: a client and a server that answer DATAGRAMs, no more of ours."""
 
 from __future__ import annotations
 
@@ -126,6 +126,7 @@ async def echo_server(
     )
     server = await serve("127.0.0.1", 0, configuration=configuration, create_protocol=make)
     transport = server._transport
+    assert transport is not None
     host, port = transport.get_extra_info("sockname")[:2]
     try:
         yield (host, port), peers

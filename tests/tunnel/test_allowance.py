@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A tunnel over a bottleneck, as its wire shows it: tshark's view, and the congestion allowance."""
 
-from __future__ import annotations
-
 import struct
 import subprocess
 import sys
@@ -25,7 +23,7 @@ from tests.tunnel.allowance import Allowance, Ranges
 PRELUDE = 2
 MSS = 1452
 RATE, DELAY, QUEUE = 10_000_000, 0.01, 15_000
-"""The path: bits a second, seconds one way, bytes that may wait. Short, so that it overflows often."""
+"""The path: bits a second, seconds one way, bytes that may wait: few, so it often overflows."""
 ACK_DELAY_UNIT = 8e-6
 ACK, ACK_ECN, DATAGRAM, DATAGRAM_LENGTH, PING = 0x02, 0x03, 0x30, 0x31, 0x01
 
@@ -67,7 +65,7 @@ def bottleneck(namespace: Namespace, inside: tuple[str, str]) -> Iterator[None]:
 
 @contextmanager
 def narrow_tunnel() -> Iterator[tuple[RunningEnd, RunningEnd]]:
-    """Two engines in two namespaces; what the first one sends passes its cable, then the bottleneck."""
+    """Two engines in two namespaces; the first one's cable leads to the bottleneck."""
     near, far = "127.0.0.1", "127.0.0.2"
     with ExitStack() as stack:
         a, b = stack.enter_context(cable())
@@ -182,7 +180,6 @@ def test_the_engine_keeps_to_the_congestion_allowance(tmp_path: Path) -> None:
             assert packet.all("quic.frame_type")
             wire.append(seen(moments[number - PRELUDE - 1], packet))
     model = replay(wire)
-    print(recovery, model.reductions, model.fullest, model.cwnd, len(wire), model.excesses[:5], len(model.excesses))
     assert model.excesses == []
     # The path was too narrow, and the sender made use of what it was allowed.
     assert model.reductions >= 2

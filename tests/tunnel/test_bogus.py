@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Datagrams that no honest peer sends, held against a ledger of what was injected.
 
-Each single kind is in tests/dataplane/contract.py; here hundreds of them come mixed, from the peer's
-address and from a stranger's, while the tunnel is in use.
+Each single kind is in tests/dataplane/contract.py; here hundreds of them come mixed, from the
+peer's address and from a stranger's, while the tunnel is in use.
 """
 
 import random

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """1-RTT packets of a capture, opened by aioquic's crypto."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
