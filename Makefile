@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench bench-core lint format vectors generate check-generated clean lock fuzz sim
+.PHONY: help setup demo test test-kernels kernels bench bench-core lint module format vectors generate check-generated clean lock fuzz sim
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -24,7 +24,15 @@ kernels:
 
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
-	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec
+	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec tests/kernel
+
+# Beside the sources, which a build would litter.
+module: KDIR ?= /lib/modules/$(shell uname -r)/build
+module: ## nexus_quic_dco.ko for the running kernel, in build/module; KDIR=... for another one's headers
+	@test -e "$(KDIR)/Makefile" || { echo "no kernel headers in $(KDIR): apt install linux-headers-$$(uname -r), or name them by KDIR=" >&2; exit 1; }
+	@mkdir -p build/module
+	@cp -a -u kernel/. build/module/
+	$(MAKE) -C "$(KDIR)" M=$(CURDIR)/build/module modules
 
 bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core

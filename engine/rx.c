@@ -181,11 +181,16 @@ static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data,
 	}
 	/*
 	 * Endpoint changes wait for path validation (RFC 9000 section 9): until then the owner
-	 * reconnects.
+	 * reconnects. A packet that is here already says nothing about where the peer is: anyone
+	 * who saw it can send it from anywhere.
 	 */
 	if (!nqe_address_equal(remote, &s->config.remote)) {
-		nqe_rx_drop(s, NQD_DROP_TUPLE_MISMATCH);
-		nqe_event_state(e, s, NQE_EVENT_FLAG_TUPLE);
+		reason = nqd_received_check(&s->conn.received, rx.pn);
+		if (reason == NQD_DROP_NONE) {
+			reason = NQD_DROP_TUPLE_MISMATCH;
+			nqe_event_state(e, s, NQE_EVENT_FLAG_TUPLE);
+		}
+		nqe_rx_drop(s, reason);
 		return;
 	}
 	/*

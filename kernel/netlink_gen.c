@@ -691,7 +691,7 @@ const struct genl_ops nqd_nl_ops[22] = {
 };
 
 const struct genl_multicast_group nqd_nl_mcgrps[1] = {
-	[NQD_NLGRP_STATE] = { .name = NQD_MCGRP_STATE, .flags = GENL_UNS_ADMIN_PERM },
+	[NQD_NLGRP_STATE] = { .name = NQD_MCGRP_STATE, .flags = GENL_MCAST_CAP_NET_ADMIN },
 };
 
 /**

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 S16_MAX = 32767
 NLA_KINDS = {"u8": "NLA_U8", "u16": "NLA_U16", "u32": "NLA_U32", "u64": "NLA_U64", "s32": "NLA_S32"}
 FLAGS = {"uns-admin-perm": "GENL_UNS_ADMIN_PERM", "admin-perm": "GENL_ADMIN_PERM"}
+# Groups have flags of their own; with those of commands anyone may join.
+GROUP_FLAGS = {"uns-admin-perm": "GENL_MCAST_CAP_NET_ADMIN"}
 DONT_VALIDATE = {
     "strict": "GENL_DONT_VALIDATE_STRICT",
     "dump": "GENL_DONT_VALIDATE_DUMP",
@@ -203,7 +205,7 @@ def _ops(family: Family) -> Iterator[str]:
     yield ""
     yield f"const struct genl_multicast_group nqd_nl_mcgrps[{len(family.groups)}] = {{"
     for name, define, flags in family.groups:
-        member = f".flags = {' | '.join(FLAGS[item] for item in flags)}"
+        member = f".flags = {' | '.join(GROUP_FLAGS[item] for item in flags)}"
         yield f"\t[{c_name('nqd-nlgrp-', name)}] = {{ .name = {c_name(define)}, {member} }},"
     yield "};"
 

@@ -6,6 +6,7 @@
 #include <net/netlink.h>
 
 enum { GENL_DONT_VALIDATE_STRICT = 1, GENL_DONT_VALIDATE_DUMP = 2 };
+#define GENL_MCAST_CAP_NET_ADMIN 1
 
 struct genl_info;
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernels that this module is built for, made alike. Nothing else in the module asks what a kernel
+ * has; the answers come from compat/probes/.
+ */
+#ifndef _NQD_COMPAT_H
+#define _NQD_COMPAT_H
+
+#include <linux/netdevice.h>
+#include <net/rtnetlink.h>
+
+#include "probed.h"
+
+/* Parameters of rtnl_link_ops.newlink; those that are used have the same name everywhere. */
+#ifdef NQD_HAVE_NEWLINK_PARAMS
+#define NQD_NEWLINK_PARAMETERS \
+	struct net_device *dev, struct rtnl_newlink_params *params, struct netlink_ext_ack *extack
+#else
+#define NQD_NEWLINK_PARAMETERS \
+	struct net *src_net, struct net_device *dev, struct nlattr *tb[], struct nlattr *data[], \
+	struct netlink_ext_ack *extack
+#endif
+
+/**
+ * nqd_compat_lltx() - the device needs no lock for sending
+ * @dev: device, not registered yet
+ */
+static inline void nqd_compat_lltx(struct net_device *dev)
+{
+#ifdef NQD_HAVE_DEV_LLTX
+	dev->lltx = true;
+#else
+	dev->features |= NETIF_F_LLTX;
+#endif
+}
+
+#endif /* _NQD_COMPAT_H */

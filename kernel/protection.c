@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Packet protection.
+ *
+ * A request is allocated once by whoever uses it, for as long as the key lives; sealing and opening
+ * allocate nothing. They work in place on a datagram that lies in one piece of mapped memory.
+ *
+ * No "synchronous only" is asked of the crypto API: on Linux 6.1 and 6.12 the fast x86 AES-GCM counts as
+ * asynchronous and that mask silently selects the slow generic C. Where it does complete later (it is
+ * called where the FPU may not be used), sealing and opening wait for it; they may sleep then.
+ */
+#include <linux/scatterlist.h>
+#include <linux/unaligned.h>
+
+#include "protection.h"
+
+/* RFC 9000 section 17.3.1. */
+#define NQD_SHORT_FORM_MASK 0x1f
+#define NQD_PN_LEN_MASK 0x03
+#define NQD_FIXED_BIT 0x40
+#define NQD_LONG_BIT 0x80
+
+static bool nqd_protection_all_zero(const u8 *bytes, u32 len)
+{
+	return !memchr_inv(bytes, 0, len);
+}
+
+/**
+ * nqd_packet_aead_init() - take a packet protection key
+ * @key: where it goes; to be cleared by nqd_packet_aead_clear()
+ * @suite: its cipher suite
+ * @from: as user space gives it
+ * @why: set to the reason of a refusal
+ *
+ * Context: may sleep.
+ *
+ * Return: 0, -EINVAL where bytes beyond the key of the suite are not zero, or what the crypto API says.
+ * After an error there is nothing to clear.
+ */
+int nqd_packet_aead_init(struct nqd_packet_aead *key, const struct nqd_suite *suite,
+			 const struct nqd_packet_key *from, const char **why)
+{
+	struct crypto_aead *aead;
+	int err;
+
+	if (!nqd_protection_all_zero(from->key + suite->key_len, sizeof(from->key) - suite->key_len) ||
+	    !nqd_protection_all_zero(from->pad, sizeof(from->pad))) {
+		*why = "a packet key is longer than the cipher suite's";
+		return -EINVAL;
+	}
+	aead = crypto_alloc_aead(suite->aead, 0, 0);
+	if (IS_ERR(aead)) {
+		*why = "the kernel has no cipher for the suite";
+		return PTR_ERR(aead);
+	}
+	err = crypto_aead_setkey(aead, from->key, suite->key_len);
+	if (!err)
+		err = crypto_aead_setauthsize(aead, NQD_TAG_LEN);
+	if (err) {
+		*why = "the cipher refuses the packet key";
+		crypto_free_aead(aead);
+		return err;
+	}
+	key->aead = aead;
+	memcpy(key->iv, from->iv, sizeof(key->iv));
+	return 0;
+}
+
+/**
+ * nqd_packet_aead_clear() - wipe a packet protection key
+ * @key: key that nobody uses any more, or all zero
+ *
+ * Context: may sleep.
+ */
+void nqd_packet_aead_clear(struct nqd_packet_aead *key)
+{
+	/* The crypto API wipes what it holds of a key (kfree_sensitive). */
+	if (key->aead)
+		crypto_free_aead(key->aead);
+	memzero_explicit(key, sizeof(*key));
+}
+
+/**
+ * nqd_header_cipher_init() - take a header protection key
+ * @hp: where it goes; to be cleared by nqd_header_cipher_clear()
+ * @suite: its cipher suite
+ * @from: as user space gives it
+ * @why: set to the reason of a refusal
+ *
+ * Return: 0 or -EINVAL; after an error there is nothing to clear.
+ */
+int nqd_header_cipher_init(struct nqd_header_cipher *hp, const struct nqd_suite *suite,
+			   const struct nqd_header_key *from, const char **why)
+{
+	unsigned int i;
+	int err = 0;
+
+	if (!nqd_protection_all_zero(from->key + suite->key_len, sizeof(from->key) - suite->key_len)) {
+		*why = "a header protection key is longer than the cipher suite's";
+		return -EINVAL;
+	}
+	hp->suite = suite;
+	if (suite->chacha20)
+		for (i = 0; i < ARRAY_SIZE(hp->chacha20); i++)
+			hp->chacha20[i] = get_unaligned_le32(from->key + 4 * i);
+	else
+		err = nqd_compat_aes_prepare(&hp->aes, from->key, suite->key_len);
+	if (err) {
+		*why = "the cipher refuses the header protection key";
+		memzero_explicit(hp, sizeof(*hp));
+	}
+	return err;
+}
+
+/**
+ * nqd_header_cipher_clear() - wipe a header protection key
+ * @hp: key that nobody uses any more
+ */
+void nqd_header_cipher_clear(struct nqd_header_cipher *hp)
+{
+	memzero_explicit(hp, sizeof(*hp));
+}
+
+/**
+ * nqd_packet_request_alloc() - a request for one packet at a time
+ * @key: any key of the suite that it will be used with
+ *
+ * Return: to be freed by nqd_packet_request_free(), or NULL.
+ */
+struct aead_request *nqd_packet_request_alloc(const struct nqd_packet_aead *key)
+{
+	return aead_request_alloc(key->aead, GFP_KERNEL);
+}
+
+/**
+ * nqd_packet_request_free() - free and wipe a request
+ * @request: request or NULL
+ */
+void nqd_packet_request_free(struct aead_request *request)
+{
+	aead_request_free(request);
+}
+
+/* RFC 9001 sections 5.4.3 and 5.4.4. */
+static void nqd_header_mask(const struct nqd_header_cipher *hp, const u8 *sample, u8 *mask)
+{
+	u8 block[NQD_SAMPLE_LEN];
+
+	if (hp->suite->chacha20) {
+		/* RFC 9001 section 5.4.4: counter and nonce, in the order of the kernel's IV. */
+		nqd_compat_chacha20(hp->chacha20, sample, mask, NQD_MASK_LEN);
+		return;
+	}
+	nqd_compat_aes_block(&hp->aes, block, sample);
+	memcpy(mask, block, NQD_MASK_LEN);
+}
+
+/**
+ * nqd_header_unprotect() - take header protection off, in place
+ * @hp: key
+ * @datagram: UDP payload from its first byte
+ * @len: its bytes
+ * @header: @cid_len is given; @pn_len is set
+ * @truncated_pn: set to the packet number as it is on the wire, to be decoded (RFC 9000 section A.3)
+ *
+ * The reserved bits are not looked at: they mean nothing before the AEAD (RFC 9000 section 17.3.1).
+ *
+ * Return: NQD_DROP_NONE, or why the datagram is no packet of ours; it is unchanged then.
+ */
+enum nqd_drop_reason nqd_header_unprotect(const struct nqd_header_cipher *hp, u8 *datagram, u32 len,
+					  struct nqd_short_header *header, u32 *truncated_pn)
+{
+	u32 at = 1 + header->cid_len;
+	u8 mask[NQD_MASK_LEN];
+	u32 pn = 0;
+	u8 i;
+
+	/* RFC 9001 section 5.4.2: too short for a sample, hence for a packet number and a tag. */
+	if (len < at + NQD_SAMPLE_OFFSET + NQD_SAMPLE_LEN)
+		return NQD_DROP_TRUNCATED;
+	if ((datagram[0] & (NQD_LONG_BIT | NQD_FIXED_BIT)) != NQD_FIXED_BIT)
+		return NQD_DROP_FIXED_BIT;
+
+	nqd_header_mask(hp, datagram + at + NQD_SAMPLE_OFFSET, mask);
+	datagram[0] ^= mask[0] & NQD_SHORT_FORM_MASK;
+	header->pn_len = (datagram[0] & NQD_PN_LEN_MASK) + 1;
+	for (i = 0; i < header->pn_len; i++) {
+		datagram[at + i] ^= mask[1 + i];
+		pn = pn << 8 | datagram[at + i];
+	}
+	*truncated_pn = pn;
+	return NQD_DROP_NONE;
+}
+
+/**
+ * nqd_header_protect() - put header protection on, in place
+ * @hp: key
+ * @datagram: sealed packet, UDP payload from its first byte
+ * @len: its bytes
+ * @header: @cid_len and @pn_len are given
+ *
+ * Return: 0, or -EMSGSIZE if the packet is too short for a sample.
+ */
+int nqd_header_protect(const struct nqd_header_cipher *hp, u8 *datagram, u32 len,
+		       const struct nqd_short_header *header)
+{
+	u32 at = 1 + header->cid_len;
+	u8 mask[NQD_MASK_LEN];
+	u8 i;
+
+	if (len < at + NQD_SAMPLE_OFFSET + NQD_SAMPLE_LEN)
+		return -EMSGSIZE;
+	nqd_header_mask(hp, datagram + at + NQD_SAMPLE_OFFSET, mask);
+	datagram[0] ^= mask[0] & NQD_SHORT_FORM_MASK;
+	for (i = 0; i < header->pn_len; i++)
+		datagram[at + i] ^= mask[1 + i];
+	return 0;
+}
+
+/* Seals or opens the datagram in place; @len with the tag. */
+static int nqd_packet_crypt(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram,
+			    u32 len, const struct nqd_short_header *header, bool seal)
+{
+	/* RFC 9001 section 5.3: the header, unprotected, is the associated data. */
+	u32 header_len = 1 + header->cid_len + header->pn_len;
+	DECLARE_CRYPTO_WAIT(wait);
+	struct scatterlist sg;
+	u8 nonce[NQD_IV_LEN];
+	u32 text;
+	int err;
+
+	if (len < header_len + NQD_TAG_LEN)
+		return -EBADMSG;
+	text = len - header_len - (seal ? NQD_TAG_LEN : 0);
+
+	/* RFC 9001 section 5.3: the packet number, in network byte order, padded on the left. */
+	memcpy(nonce, key->iv, sizeof(nonce));
+	put_unaligned_be64(get_unaligned_be64(nonce + 4) ^ header->pn, nonce + 4);
+
+	sg_init_one(&sg, datagram, len);
+	/* The request may have served another key of the suite. */
+	aead_request_set_tfm(request, key->aead);
+	aead_request_set_ad(request, header_len);
+	aead_request_set_crypt(request, &sg, &sg, text, nonce);
+	aead_request_set_callback(request, CRYPTO_TFM_REQ_MAY_BACKLOG, crypto_req_done, &wait);
+	err = seal ? crypto_aead_encrypt(request) : crypto_aead_decrypt(request);
+	return crypto_wait_req(err, &wait);
+}
+
+/**
+ * nqd_packet_open() - authenticate and decrypt a packet, in place
+ * @key: key of its generation
+ * @request: request of the suite, used by nobody else until this returns
+ * @datagram: UDP payload from its first byte, header protection taken off
+ * @len: its bytes
+ * @header: all members are given
+ *
+ * Context: may sleep where the cipher is asynchronous.
+ *
+ * Return: 0; -EBADMSG if it is not authentic, and what follows the header means nothing then; another
+ * negative error if the cipher failed.
+ */
+int nqd_packet_open(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram, u32 len,
+		    const struct nqd_short_header *header)
+{
+	return nqd_packet_crypt(key, request, datagram, len, header, false);
+}
+
+/**
+ * nqd_packet_seal() - encrypt a packet, in place
+ * @key: key of its generation
+ * @request: request of the suite, used by nobody else until this returns
+ * @datagram: header, packet number, frames, and 16 bytes for the tag
+ * @len: bytes of all of it
+ * @header: all members are given
+ *
+ * Context: may sleep where the cipher is asynchronous.
+ *
+ * Return: 0, -EBADMSG if @len is too short, or a negative error if the cipher failed.
+ */
+int nqd_packet_seal(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram, u32 len,
+		    const struct nqd_short_header *header)
+{
+	return nqd_packet_crypt(key, request, datagram, len, header, true);
+}
