@@ -138,7 +138,8 @@ def capturing(namespace: Namespace, path: Path) -> Iterator[None]:
     process = subprocess.Popen(
         namespace.command(
             "tcpdump", "-i", namespace.link, "-U", "-w", str(path), "--immediate-mode",
-            "udp", "port", "443",
+            # 32 MiB of slots for a datagram each: the default holds eight, and the rest is lost.
+            "-s", "2000", "-B", "32768", "udp", "port", "443",
         ),
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -67,11 +67,11 @@ def test_datagrams_and_its_measurements(rig: Rig, role: Role) -> None:
             await until(lambda: len(rig.delivered_from(installed)) == 100, "100 echoes")
             assert set(rig.delivered_from(installed)) == {b"echo %d" % n for n in range(100)}
             await pinged(peer)
-            # Its RTT moved with our ACKs, nothing is left in flight, nothing was lost.
+            # Its RTT moved with our ACKs, and nothing is left in flight. What it took for lost does
+            # not count: where its timers fire late, on a busy machine, its probe timeout logs one.
             assert len(peer.logged("recovery:metrics_updated")) > measured + 10
             assert space.largest_acked_packet > acked + 50
             await until(lambda: space.ack_eliciting_in_flight == 0, "an empty flight")
-            assert peer.logged("recovery:packet_lost") == []
             assert 0 < peer._quic._loss._rtt_smoothed < 1
             # A control message comes back by the other way.
             rig.plane.send_datagram(installed.ref, b"\x01control")
@@ -80,6 +80,8 @@ def test_datagrams_and_its_measurements(rig: Rig, role: Role) -> None:
             )
             stats = rig.stats(installed)
             assert stats.drop == ()
+            assert stats.recovery is not None
+            assert stats.recovery.packets_lost == 0
             assert stats.rtt is not None
             assert stats.rtt.smoothed_ns < 1_000_000_000
 
