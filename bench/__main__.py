@@ -1,15 +1,53 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run benchmarks by name, all by default: `python -m bench [--json] [NAME...]`."""
+"""Run benchmarks by name, all by default; results as JSON and plots in out/bench as well."""
 
 import argparse
 import json
+import signal
+import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
 
-from bench import engine, quic_model
+from bench import engine, quic_model, sessions, tunnel, weather
+from bench.contenders import ContenderError
+from bench.traffic import TrafficError
+from nexus_lab import LabError
 
-# A benchmark is a module with run(quick=...) and table(results).
-BENCHMARKS = {"quic-model": quic_model, "engine": engine}
+# A benchmark is a module with run(quick=...), table(results) and, if it draws, plot(results, path).
+BENCHMARKS = {
+    "quic-model": quic_model,
+    "engine": engine,
+    "tunnel": tunnel,
+    "sessions": sessions,
+    "weather": weather,
+}
+OUT = Path("out/bench")
+INTERRUPTED = 130
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Let SIGTERM clean up as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def measure(names: list[str], *, quick: bool, as_json: bool, out: Path) -> None:
+    """Run some benchmarks, print and keep their results."""
+    out.mkdir(parents=True, exist_ok=True)
+    document = {}
+    for name in names:
+        module = BENCHMARKS[name]
+        results = module.run(quick=quick)
+        document[name] = [asdict(result) for result in results]
+        (out / f"{name}.json").write_text(json.dumps(document[name], indent=2) + "\n")
+        if hasattr(module, "plot"):
+            module.plot(results, out / f"{name}.png")
+        if not as_json:
+            print(module.table(results), end="\n\n", flush=True)
+    if as_json:
+        print(json.dumps(document, indent=2))
+    print(f"bench: results are in {out}", file=sys.stderr)
 
 
 def main() -> int:
@@ -18,18 +56,21 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="measure nothing, show that it works")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"folder for results ({OUT})")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
-    document = {}
-    for name in arguments.names or BENCHMARKS:
-        results = BENCHMARKS[name].run(quick=arguments.quick)
-        document[name] = [asdict(result) for result in results]
-        if not arguments.json:
-            print(BENCHMARKS[name].table(results), end="\n\n")
-    if arguments.json:
-        print(json.dumps(document, indent=2))
+    signal.signal(signal.SIGTERM, interrupt)
+    names = arguments.names or list(BENCHMARKS)
+    try:
+        measure(names, quick=arguments.quick, as_json=arguments.json, out=arguments.out)
+    except (ContenderError, TrafficError, LabError, subprocess.SubprocessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
