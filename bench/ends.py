@@ -96,3 +96,18 @@ def end(
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+
+
+def send(
+    namespace: Namespace, role: Role, sessions: int, burst: int, rate: int, seconds: float
+) -> int:
+    """`send_many.py` for a time; how many packets it sent."""
+    words = [role.name, *(str(word) for word in (sessions, burst, rate, seconds))]
+    command = namespace.command(sys.executable, "-m", "bench.send_many", *words)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=seconds + ANSWER_SECONDS,
+    )  # fmt: skip
+    if done.returncode:
+        raise EndError(f"cannot send: {done.stderr.strip()}")
+    return int(done.stdout)

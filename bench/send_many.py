@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Send UDP into many sessions in turn: COUNT sessions, BURST packets a visit, RATE packets a second.
+"""Send UDP into many sessions in turn: ROLE COUNT BURST RATE SECONDS.
 
-A burst is one UDP_SEGMENT send, so the engine gets it as one super-packet, as it does TCP's. Prints
+That is the side that sends, sessions 0 to COUNT - 1, packets a visit, packets a second. A burst is one UDP_SEGMENT send, so the engine gets it as one super-packet, as it does TCP's. Prints
 how many packets were sent.
 """
 
@@ -10,9 +10,11 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import Final
 
 from bench.many_end import inner_address
+from bench.tunnel_end import other
 from nexusnet.netlink.generated import Role
 
 UDP_SEGMENT: Final = 103  # linux/udp.h; Python's socket module lacks it
@@ -24,14 +26,15 @@ SHORTEST_SLEEP: Final = 0.0002
 
 def main(argv: list[str]) -> None:
     """Send for a time."""
-    count, burst, rate = (int(word) for word in argv[:3])
-    seconds = float(argv[3])
+    role = Role[argv[0].upper()]
+    count, burst, rate = (int(word) for word in argv[1:4])
+    seconds = float(argv[4])
     sockets = []
     for index in range(count):
         one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        one.bind((inner_address(Role.CLIENT, index), 0))
+        one.bind((inner_address(role, index), 0))
         one.setsockopt(socket.SOL_UDP, UDP_SEGMENT, PAYLOAD)
-        one.connect((inner_address(Role.SERVER, index), PORT))
+        one.connect((inner_address(other(role), index), PORT))
         sockets.append(one)
     payload = bytes(PAYLOAD * burst)
     start = time.monotonic()
@@ -40,7 +43,8 @@ def main(argv: list[str]) -> None:
         due = start + visits * burst / rate
         if due - now > SHORTEST_SLEEP:
             time.sleep(due - now)
-        sockets[visits % count].send(payload)
+        with suppress(ConnectionRefusedError):  # nobody listens; ICMP says so
+            sockets[visits % count].send(payload)
         visits += 1
     print(visits * burst)
 

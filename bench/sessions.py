@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.ends import ROOT, End, EndError, end
+from bench.ends import End, EndError, end, send
 from bench.tunnel import cpu_seconds
 from nexusnet.netlink.generated import Role
-from tests.support.namespaces import Namespace, cable
+from tests.support.namespaces import cable
 
 COUNTS: Final = (1, 100, 1000)
 # Packets a visit, packets a second.
@@ -53,18 +52,6 @@ def delivered(one: End) -> int:
     return int(one.stats()["device"]["l3"]["rx_packets"])
 
 
-def send(namespace: Namespace, sessions: int, burst: int, rate: int, seconds: float) -> int:
-    """Send for a time; how many packets."""
-    words = [str(word) for word in (sessions, burst, rate, seconds)]
-    command = namespace.command(sys.executable, "-m", "bench.send_many", *words)
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds + 60
-    )
-    if done.returncode:
-        raise EndError(f"cannot send: {done.stderr.strip()}")
-    return int(done.stdout)
-
-
 def measure(sessions: int, seconds: float) -> dict[tuple[int, int], tuple[float, float]]:
     """One pair of engines under each load: CPU ns a packet, share lost."""
     found = {}
@@ -73,10 +60,10 @@ def measure(sessions: int, seconds: float) -> dict[tuple[int, int], tuple[float,
         server = end(b, Role.SERVER, [f"0-{sessions - 1}={a.ipv4}"], index=None)
         with client as sending, server as receiving:
             pids = (sending.process.pid, receiving.process.pid)
-            send(a, sessions, 8, 10000, 1.0)  # caches, windows
+            send(a, Role.CLIENT, sessions, 8, 10000, 1.0)  # caches, windows
             for burst, rate in LOADS:
                 before, cpu = delivered(receiving), sum(map(cpu_seconds, pids))
-                sent = send(a, sessions, burst, rate, seconds)
+                sent = send(a, Role.CLIENT, sessions, burst, rate, seconds)
                 time.sleep(0.3)  # what is on its way
                 spent = sum(map(cpu_seconds, pids)) - cpu
                 got = delivered(receiving) - before

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 UDP_PAYLOAD: Final = 1372
 START_SECONDS: Final = 20.0
 SLACK_SECONDS: Final = 60.0
-REPLY: Final = re.compile(rb"time=([\d.]+) ms")
-SENT: Final = re.compile(rb"(\d+) packets transmitted, (\d+) received")
+REPLY: Final = re.compile(rb"icmp_seq=(\d+) .*time=([\d.]+) ms(?! *\(DUP)")
 
 
 class TrafficError(Exception):
@@ -131,14 +130,14 @@ class Pings:
 
 def ping_figures(said: bytes) -> Pings:
     """What ping has printed."""
-    times = sorted(float(one) for one in REPLY.findall(said))
-    summary = SENT.search(said)
-    if not times or summary is None:
+    replies = [(int(number), float(taken)) for number, taken in REPLY.findall(said)]
+    if not replies:
         raise TrafficError(f"ping: no answer: {said[-300:]!r}")
+    times = sorted(taken for _, taken in replies)
     p95 = times[min(int(len(times) * 0.95), len(times) - 1)]
-    return Pings(
-        int(summary[1]), int(summary[2]), median(times), mean(times), p95, times[-1]
-    )  # fmt: skip
+    # Not those after the last answer: they may be on their way.
+    sent = max(number for number, _ in replies)
+    return Pings(sent, len(replies), median(times), mean(times), p95, times[-1])
 
 
 @contextmanager
