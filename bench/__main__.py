@@ -12,6 +12,7 @@ from types import FrameType
 
 from bench import engine, quic_model, sessions, tunnel, weather
 from bench.contenders import ContenderError
+from bench.ends import EndError
 from bench.traffic import TrafficError
 from nexus_lab import LabError
 
@@ -65,7 +66,7 @@ def main() -> int:
     names = arguments.names or list(BENCHMARKS)
     try:
         measure(names, quick=arguments.quick, as_json=arguments.json, out=arguments.out)
-    except (ContenderError, TrafficError, LabError, subprocess.SubprocessError) as error:
+    except (ContenderError, EndError, TrafficError, LabError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

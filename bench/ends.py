@@ -34,21 +34,22 @@ class End:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        if process.stdin is None or process.stdout is None:
+            raise EndError("an end of the tunnel without pipes")
+        self._input, self._output = process.stdin, process.stdout
 
     def line(self) -> str:
         """The next line that it prints."""
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], ANSWER_SECONDS)
-        said = self.process.stdout.readline() if ready else ""
+        ready, _, _ = select.select([self._output], [], [], ANSWER_SECONDS)
+        said = self._output.readline() if ready else ""
         if not said:
             raise EndError(f"an end of the tunnel says nothing; exit status {self.process.poll()}")
         return said.strip()
 
     def stats(self) -> dict[str, Any]:
         """What `many_end.py` counts."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("stats\n")
-        self.process.stdin.flush()
+        self._input.write("stats\n")
+        self._input.flush()
         loaded: dict[str, Any] = json.loads(self.line())
         return loaded
 
@@ -99,7 +100,7 @@ def end(
 
 
 def send(
-    namespace: Namespace, role: Role, sessions: int, burst: int, rate: int, seconds: float
+    namespace: Namespace, role: Role, *, sessions: int, burst: int, rate: int, seconds: float
 ) -> int:
     """`send_many.py` for a time; how many packets it sent."""
     words = [role.name, *(str(word) for word in (sessions, burst, rate, seconds))]

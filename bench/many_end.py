@@ -79,7 +79,7 @@ class ManyEnd:
         self.refs.append(ref)
 
     def stats(self) -> dict[str, Any]:
-        """Counters of the device (sums) and of the first session, and events since the last call."""
+        """Counters of the device (sums) and of the first session; events since the last call."""
         device = counters(self.plane.device_stats(self.device.id))
         session = counters(self.plane.session_stats(self.refs[0]))
         events = [message.code.name for message in self.plane.events()]

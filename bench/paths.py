@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Network paths out of namespaces, with weather on them.
 
-Hosts hang on a chain of two routers: clients - r1 - r2 - server. Weather sits on the routers' ports,
-where every datagram comes by alone: hosts cut super-packets as a network card does, and nothing puts
-them together on the way.
+Hosts hang on a chain of two routers: clients - r1 - r2 - server. Weather sits on the routers'
+ports, where every datagram comes by alone: hosts cut super-packets as a network card does, and
+nothing puts them together on the way.
 """
 
 from __future__ import annotations

@@ -27,7 +27,5 @@ def bars(
         axes.set_xticklabels(groups)
         axes.set_title(title)
         axes.grid(axis="y", alpha=0.3)
-    figure.legend(
-        *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4
-    )
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.savefig(path)

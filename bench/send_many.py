@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Send UDP into many sessions in turn: ROLE COUNT BURST RATE SECONDS.
 
-That is the side that sends, sessions 0 to COUNT - 1, packets a visit, packets a second. A burst is one UDP_SEGMENT send, so the engine gets it as one super-packet, as it does TCP's. Prints
-how many packets were sent.
+That is the side that sends, sessions 0 to COUNT - 1, packets a visit, packets a second. A burst is
+one UDP_SEGMENT send, so the engine gets it as one super-packet, as it does TCP's. Prints how many
+packets were sent.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,7 +50,8 @@ def server(namespace: Namespace, address: str) -> Iterator[None]:
     command = namespace.command("iperf3", "-s", "--one-off", "--forceflush", "--bind", address)
     listening = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        assert listening.stdout is not None
+        if listening.stdout is None:
+            raise TrafficError("iperf3 -s without a pipe")
         deadline = time.monotonic() + START_SECONDS
         said = b""
         while b"listening" not in said:
@@ -121,6 +123,8 @@ class Pings:
     mean: float
     p95: float
     highest: float
+    # Most answers missing in a row.
+    gap: int
 
     @property
     def loss(self) -> float:
@@ -137,7 +141,9 @@ def ping_figures(said: bytes) -> Pings:
     p95 = times[min(int(len(times) * 0.95), len(times) - 1)]
     # Not those after the last answer: they may be on their way.
     sent = max(number for number, _ in replies)
-    return Pings(sent, len(replies), median(times), mean(times), p95, times[-1])
+    numbers = [0, *sorted(number for number, _ in replies)]
+    gap = max(after - before - 1 for before, after in pairwise(numbers))
+    return Pings(sent, len(replies), median(times), mean(times), p95, times[-1], gap)
 
 
 @contextmanager

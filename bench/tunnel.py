@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The engine against wireguard-go and OpenVPN: goodput, and goodput per CPU second of the tunnel.
 
-All take their turns in one run, so that what else the machine does hits them alike. `nic` is a cable
-whose super-packets are cut and put together again, as a network card would; a plain veth passes them
-whole and flatters who uses them. CPU time is that of both tunnel processes, user and system.
+All take their turns in one run, so that what else the machine does hits them alike. `nic` is a
+cable whose super-packets are cut and put together again, as a network card would; a plain veth
+passes them whole and flatters who uses them. CPU time is that of both tunnel processes, user and
+system.
 """
 
 from __future__ import annotations
@@ -125,10 +126,11 @@ def summary(
 
 def table(results: list[Result]) -> str:
     """For people."""
-    lines = [
-        "cable  inner  tunnel                version                Gbit/s"
-        "  per CPU s (lowest..highest)  of wireguard-go  lost"
-    ]
+    header = (
+        f"cable  inner  {'tunnel':<20}  {'version':<21}  Gbit/s  per CPU s (lowest..highest)"
+        f"  of {REFERENCE}  lost"
+    )
+    lines = [header]
     for one in results:
         spread = f"({one.lowest:.2f}..{one.highest:.2f})"
         lines.append(
@@ -136,11 +138,13 @@ def table(results: list[Result]) -> str:
             f"  {one.goodput:6.2f}  {one.per_cpu_second:9.2f} {spread:<17}"
             f"  {one.ratio:14.2f}x  {one.loss:4.0%}"
         )
-    ours = next(r for r in results if (r.cable, r.protocol, r.contender) == ("nic", "tcp", "engine"))
+    ours = next(
+        r for r in results if (r.cable, r.protocol, r.contender) == ("nic", "tcp", "engine")
+    )
     reached = "reached" if ours.ratio >= TARGET else "NOT reached"
     lines.append(
-        f"target, TCP over nic: {TARGET:.0f}x {REFERENCE} per CPU second: {ours.ratio:.2f}x, {reached}"
-        f" (medians of {len(ours.samples)}; load average at the start {results[0].load:.1f})"
+        f"target, TCP over nic: {TARGET:.0f}x {REFERENCE} per CPU second: {ours.ratio:.2f}x,"
+        f" {reached} (medians of {len(ours.samples)}; load average at the start {results[0].load:.1f})"
     )
     return "\n".join(lines)
 

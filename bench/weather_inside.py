@@ -30,8 +30,8 @@ BDP_RTT_MS: Final = 40
 BDP_MBIT: Final = 10
 # 1500-byte packets that a bandwidth-delay product holds, in bytes on the wire.
 BDP_BYTES: Final = BDP_MBIT * 1_000_000 // 8 * BDP_RTT_MS // 1000
-SLOW_MBIT, FAST_MBIT = 1, 50
-FLOOD: Final = 20
+SLOW_MBIT, FAST_MBIT = 1, 10
+FLOOD: Final = 10
 ISOLATION_RUNS: Final = 2
 OUTAGE_SECONDS: Final = 1.0
 PING_SECONDS: Final = 0.05
@@ -127,7 +127,7 @@ def endure(weather: Weather, seconds: float, congestion: str) -> dict[str, Any]:
             "bare_loaded": asdict(bare[3]), "loaded": asdict(inside[3]), "after": asdict(after),
             "packets_lost": [one["session"]["recovery"]["packets_lost"] for one in stats],
             "drops": [one["device"]["drop"] for one in stats],
-            "events": [one["events"] for one in stats],
+            "events": sorted({event for one in stats for event in one["events"]}),
         }  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def isolate_once(seconds: float) -> tuple[float, float]:
         on = stack.enter_context(path(clients=2))
         for port, mbit in zip(on.back[1:], (SLOW_MBIT, FAST_MBIT), strict=True):
             port.limit(mbit, max(int(mbit * 1_000_000 / 8 * RTT_MS / 1000), 10_000))
-        on.forward[1].netem("delay", f"{RTT_MS}ms")
+        on.forward[1].netem("delay", f"{RTT_MS / 2:g}ms")
         for index, one in enumerate(on.clients):
             group = [f"{index}={on.server.ipv4}"]
             stack.enter_context(end(one, Role.CLIENT, group, index=index))
@@ -165,7 +165,9 @@ def isolate_once(seconds: float) -> tuple[float, float]:
         alone = fast_rate()
         rate = FLOOD * SLOW_MBIT * 1_000_000 // 8 // PAYLOAD
         flood = threading.Thread(
-            target=send, args=(on.server, Role.SERVER, 1, 1, rate, seconds + 2)
+            target=send,
+            args=(on.server, Role.SERVER),
+            kwargs={"sessions": 1, "burst": 4, "rate": rate, "seconds": seconds + 2},
         )
         flood.start()
         time.sleep(1)
@@ -177,9 +179,7 @@ def isolate_once(seconds: float) -> tuple[float, float]:
 def main(argv: list[str]) -> None:
     """Measure and print."""
     seconds = float(argv[0])
-    bottleneck = Weather(
-        LOADED, ("delay", f"{BDP_RTT_MS / 2:g}ms"), mbit=BDP_MBIT, queue=BDP_BYTES
-    )
+    bottleneck = Weather(LOADED, ("delay", f"{BDP_RTT_MS / 2:g}ms"), mbit=BDP_MBIT, queue=BDP_BYTES)
     work: dict[str, tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]] = {}
     for weather in WEATHERS:
         work[weather.name] = (endure, (weather, seconds, "cubic_like"))
