@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -62,6 +63,8 @@ def main() -> int:
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
+    if os.geteuid():
+        parser.error("network namespaces need root: run it as root")
     signal.signal(signal.SIGTERM, interrupt)
     names = arguments.names or list(BENCHMARKS)
     try:
