@@ -57,7 +57,7 @@ check-generated: setup ## fail where a generated file is not what its generator 
 	$(PY) -m vectors.generate --check
 	PYTHONPATH=spec $(PY) -m nqd_spec --check
 
-bench: setup ## benchmarks; for machines: make bench BENCH=--json
+bench: setup ## benchmarks, results in out/bench; BENCH="--quick tunnel", BENCH=--json; docs/performance.md
 	@$(PY) -m bench $(BENCH)
 
 fuzz: setup ## fuzz the protocol core: SECONDS=60 or RUNS=10000000; prints the lines reached
