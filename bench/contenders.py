@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 MTU: Final = 1420
+NIC: Final = "nic"
 INNER: Final = ("10.78.0.1", "10.78.0.2")
 READY_SECONDS: Final = 30.0
 # Another build of wireguard-go to measure as well, beside Debian's.
@@ -47,11 +48,11 @@ class RunningTunnel:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One tunnel program: how to start it (argument: cable as a network card?), which one it is."""
+    """One tunnel program: how to start it on a kind of cable, which one it is."""
 
     name: str
     version: str
-    start: Callable[[bool], AbstractContextManager[RunningTunnel]]
+    start: Callable[[str], AbstractContextManager[RunningTunnel]]
 
 
 def like_nic(namespace: Namespace) -> None:
@@ -61,10 +62,10 @@ def like_nic(namespace: Namespace) -> None:
 
 
 @contextmanager
-def nic_cable(*, nic: bool) -> Iterator[tuple[Namespace, Namespace]]:
-    """Two namespaces, a cable."""
+def laid_cable(kind: str) -> Iterator[tuple[Namespace, Namespace]]:
+    """Two namespaces and a cable: `nic`, or a plain veth."""
     with cable() as ends:
-        if nic:
+        if kind == NIC:
             for end in ends:
                 like_nic(end)
         yield ends
@@ -102,9 +103,9 @@ def await_tunnel(
 
 
 @contextmanager
-def engine(nic: bool) -> Iterator[RunningTunnel]:  # noqa: FBT001 -- one shape for all contenders
+def engine(cable_kind: str) -> Iterator[RunningTunnel]:
     """Our engine, default profile: ACKs, congestion control, pacing."""
-    with engine_tunnel(nic=nic) as (a, b):
+    with engine_tunnel(nic=cable_kind == NIC) as (a, b):
         for end in (a, b):
             end.namespace.run("ip", "link", "set", end.device, "mtu", str(MTU))
         yield RunningTunnel(
@@ -112,13 +113,13 @@ def engine(nic: bool) -> Iterator[RunningTunnel]:  # noqa: FBT001 -- one shape f
         )
 
 
-def wireguard_go(program: str) -> Callable[[bool], AbstractContextManager[RunningTunnel]]:
+def wireguard_go(program: str) -> Callable[[str], AbstractContextManager[RunningTunnel]]:
     """Some build of wireguard-go."""
 
     @contextmanager
-    def start(nic: bool) -> Iterator[RunningTunnel]:  # noqa: FBT001
+    def start(cable_kind: str) -> Iterator[RunningTunnel]:
         with ExitStack() as stack:
-            ends = stack.enter_context(nic_cable(nic=nic))
+            ends = stack.enter_context(laid_cable(cable_kind))
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="nexus-bench-")))
             names = [f"nxwg{os.getpid()}{letter}" for letter in "ab"]
             private = [output("wg", "genkey") for _ in ends]
@@ -152,10 +153,10 @@ def wireguard_go(program: str) -> Callable[[bool], AbstractContextManager[Runnin
 
 
 @contextmanager
-def openvpn(nic: bool) -> Iterator[RunningTunnel]:  # noqa: FBT001
+def openvpn(cable_kind: str) -> Iterator[RunningTunnel]:
     """OpenVPN, point to point over UDP: TLS with certificates known by fingerprint, AES-128-GCM."""
     with ExitStack() as stack:
-        ends = stack.enter_context(nic_cable(nic=nic))
+        ends = stack.enter_context(laid_cable(cable_kind))
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="nexus-bench-")))
         prints = [certificate(folder, index) for index in (0, 1)]
         processes, logs = [], []

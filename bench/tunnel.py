@@ -88,7 +88,7 @@ def run(*, quick: bool = False) -> list[Result]:
     for cable in CABLES:
         for turn in range(runs):
             for one in taking_part:
-                with one.start(cable == "nic") as tunnel:
+                with one.start(cable) as tunnel:
                     measure(tunnel, "tcp", 1)  # caches, windows
                     for protocol in PROTOCOLS:
                         sample = measure(tunnel, protocol, seconds)
