@@ -119,9 +119,9 @@ def test_no_rate_no_pacing(core: Core) -> None:
 
 def test_sender_is_paced_at_twice_the_window_in_slow_start(core: Core) -> None:
     end = Endpoint(core)
-    pn = end.send(0)
-    end.ack(40 * MS, [pn])
-    assert end.r.cc.pacing_rate == (11 * MSS * 2) * 25
+    # Half of the window, so that it counts as used (RFC 9002 section 7.8).
+    end.ack(40 * MS, [end.send(0) for _ in range(5)])
+    assert end.r.cc.pacing_rate == (15 * MSS * 2) * 25
     window = end.cwnd
     sent = 0
     while end.may_send(40 * MS)[0] == core.lib.NQD_SEND_OK:
