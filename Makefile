@@ -15,8 +15,9 @@ setup: ## Debian packages (those missing) and the virtual environment
 demo: setup ## two agents in namespaces: handshake, ping, throughput, a capture; for machines: DEMO=--json
 	@.venv/bin/nexus demo $(DEMO)
 
+# A file's tests stay in one process: they share a booted kernel or a namespace.
 test: setup lint check-generated kernels ## everything that must hold before a commit lands
-	$(PYTEST)
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Ahead of the tests, so that its progress is seen; done in a moment when the cache has them.
 kernels:
