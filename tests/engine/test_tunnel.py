@@ -85,8 +85,9 @@ def test_udp(cable: str) -> None:
 def test_suites_and_profiles(suite: str, congestion: str) -> None:
     with tunnel("--suite", suite, "--congestion", congestion) as (a, b):
         ping(a, b.ipv4)
+        # iperf3 stops counting when all is in the sender's socket buffer.
         report = iperf(a, b, "--bytes", "5M")
-        assert received(report) > 2 * 2**20
+        assert received(report) > 2**19
         assert_no_losses(a, b)
 
 
@@ -119,8 +120,10 @@ def test_what_does_not_fit_is_answered_and_path_mtu_discovery_adapts() -> None:
         assert refused.returncode != 0
         assert "mtu = 1169" in refused.stdout + refused.stderr
         assert a.stats()["drop"]["mtu"] >= 1
+        # iperf3 stops counting when all is in the sender's socket buffer. Into a black hole, no
+        # full segment would pass at all.
         report = iperf(a, b, "--bytes", "5M")
-        assert received(report) > 2 * 2**20
+        assert received(report) > 2**19
 
 
 def test_a_search_finds_the_mtu_of_the_path() -> None:
