@@ -586,7 +586,7 @@ def failing(request: Callable[[], object]) -> Iterator[bool]:
             left = int(os.pread(nth, 16, 0))
         except OSError:
             left = 1  # The question itself failed: the request is past its last allocation.
-        # Where one failure is left, copying this from user space meets it: then it is spent as well.
+        # Where one failure is left, copying this from user space meets it: it is spent then.
         with contextlib.suppress(OSError):
             os.pwrite(nth, b"0", 0)
         yield succeeded
