@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench bench-core lint module format vectors generate check-generated clean lock fuzz sim
+.PHONY: help setup demo test test-kernels kernels bench bench-core bench-kernel lint module format vectors generate check-generated clean lock fuzz sim
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -60,6 +60,9 @@ check-generated: setup ## fail where a generated file is not what its generator 
 
 bench: setup ## benchmarks, results in out/bench; BENCH="--quick tunnel", BENCH=--json; docs/performance.md
 	@$(PY) -m bench $(BENCH)
+
+bench-kernel: setup ## the module beside WireGuard and ovpn in the lab: instructions a packet, TCP goodput
+	@$(PY) -m bench kernel $(BENCH)
 
 fuzz: setup ## fuzz the protocol core: SECONDS=60 or RUNS=10000000; prints the lines reached
 	$(PY) -m fuzz $(if $(RUNS),--runs $(RUNS),$(if $(SECONDS),--seconds $(SECONDS)))

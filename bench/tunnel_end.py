@@ -16,6 +16,8 @@ import sys
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from nexusnet.dataplane.kernel import KernelDataPlane
+
 from nexusnet.dataplane.userspace import Offloads, UserspaceDataPlane
 from nexusnet.keys import HeaderKeys, KeyState, SecretSet
 from nexusnet.netlink.generated import (
@@ -47,6 +49,8 @@ from nexusnet.session import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nexusnet.dataplane.protocol import DataPlane
 
 PORTS: Final = {Role.CLIENT: 50443, Role.SERVER: 443}
 CID_LENGTH: Final = 8
@@ -106,6 +110,7 @@ class End:
     offloads: Offloads = ALL_OFFLOADS
     search: bool = False
     ecn: bool = True
+    kernel: bool = False
 
 
 def session(end: End, device_id: int, fd: int) -> Session:
@@ -154,7 +159,9 @@ class Tunnel:
 
     def __init__(self, end: End) -> None:
         self.end = end
-        self.plane = UserspaceDataPlane(end.offloads)
+        self.plane: DataPlane = (
+            KernelDataPlane() if end.kernel else UserspaceDataPlane(end.offloads)
+        )
         family = socket.AF_INET if ip_address(end.local).version == 4 else socket.AF_INET6
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((end.local, PORTS[end.role]))
@@ -203,6 +210,7 @@ def arguments(argv: Sequence[str]) -> End:
     parser.add_argument("--datagram-size", type=int, default=1452)
     parser.add_argument("--search", action="store_true", help="search for the path MTU")
     parser.add_argument("--plain", action="store_true", help="without any of the kernel's batching")
+    parser.add_argument("--plane", choices=["kernel", "user"], default="user")
     options = parser.parse_args(argv)
     fields = [one.name for one in dataclasses.fields(Offloads)]
     return End(
@@ -217,6 +225,7 @@ def arguments(argv: Sequence[str]) -> End:
         datagram_size=options.datagram_size,
         offloads=Offloads(**dict.fromkeys(fields, not options.plain)),
         search=options.search,
+        kernel=options.plane == "kernel",
     )
 
 

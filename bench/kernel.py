@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The kernel module beside WireGuard and ovpn, in kernels of the lab.
+
+Two measurements, each in one boot:
+
+- instructions a UDP packet of 1,200 bytes takes, both ends together, in Debian's stock kernel under
+  `-icount` (a nanosecond of guest time is an instruction): repeatable whatever else the machine
+  does. What plain veth takes is the path, the rest is the tunnel. The engine is measured beside it.
+- TCP goodput in User-Mode Linux at native speed, one stream, everything on ONE pinned CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.ends import EndError
+from bench.kernel_tunnels import CONTENDERS
+from bench.plot import bars
+from nexus_lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+STOCK: Final = "7.3"
+UML: Final = "uml"
+UDP_SECONDS, TCP_SECONDS, QUICK_SECONDS = 1.0, 3.0, 1.0
+UDP_REPEATS, TCP_REPEATS = 2, 3
+LAB_SECONDS: Final = 2400.0
+# Above this the sender was not held up by the work alone.
+IDLE_MOST: Final = 0.02
+ENGINE: Final = "engine aes-128-gcm"
+KERNEL_ONLY: Final = tuple(name for name in CONTENDERS if name != ENGINE)
+BITS: Final = 1200 * 8
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one contender showed in one measurement, every repetition.
+
+    `values`: instructions a packet (udp), or Gbit/s (tcp).
+    """
+
+    kind: str
+    kernel: str
+    name: str
+    values: tuple[float, ...]
+    complaints: tuple[str, ...]
+
+    @property
+    def middle(self) -> float | None:
+        """Median of the repetitions."""
+        return median(self.values) if self.values else None
+
+
+@contextmanager
+def one_cpu() -> Iterator[None]:
+    """Everything started inside stays on one CPU, the last that we may use."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def value(kind: str, line: dict[str, Any]) -> float:
+    """The figure of one run."""
+    if kind == "udp":
+        return float(line["seconds"] * (1 - line["idle"]) * 1e9 / line["packets"])
+    return float(line["bits"] / line["seconds"] / 1e9)
+
+
+def progress(piece: bytes) -> None:
+    """Say what has been measured."""
+    for text in piece.splitlines():
+        if text.startswith(b'{"name": "'):
+            print(f"kernel: {text.decode(errors='replace')}", file=sys.stderr, flush=True)
+
+
+def measure(
+    kind: str, kernel: str, names: Sequence[str], seconds: float, repeats: int, *, icount: bool
+) -> list[Result]:
+    """One boot: every contender in turn, `repeats` times."""
+    lab = Lab()
+    module = str(lab.build(kernel, ROOT / "kernel").module("nexus_quic_dco"))
+    command = [
+        sys.executable, "-m", "bench.kernel_inside",
+        module, kind, str(seconds), str(repeats), *names,
+    ]  # fmt: skip
+    print(f"kernel: {kind} in {kernel}: {len(names)} contenders", file=sys.stderr, flush=True)
+    done = lab.run(
+        kernel, command, cwd=ROOT, timeout=LAB_SECONDS, icount=icount, leak_check=False,
+        cpus=None if icount else 1, on_stdout=progress,
+    )  # fmt: skip
+    if not done.passed:
+        said = done.stderr.decode(errors="replace")[-2000:]
+        raise EndError(f"the run in kernel {kernel} failed: {done.problems} {said}")
+    values: dict[str, list[float]] = defaultdict(list)
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for text in done.stdout.splitlines():
+        line = json.loads(text)
+        name = line["name"]
+        if name not in names:
+            continue
+        if "error" in line:
+            wrong[name].append(line["error"])
+            continue
+        values[name].append(value(kind, line))
+        if icount and line["idle"] > IDLE_MOST:
+            wrong[name].append(f"idle {line['idle']:.0%} of the time")
+    return [
+        Result(kind, kernel, name, tuple(values[name]), tuple(dict.fromkeys(wrong[name])))
+        for name in names
+    ]
+
+
+def run(*, quick: bool = False) -> list[Result]:
+    """Measure; `quick` only shows that it works."""
+    with one_cpu():
+        seconds = QUICK_SECONDS if quick else TCP_SECONDS
+        results = measure(
+            "tcp", UML, KERNEL_ONLY, seconds, 1 if quick else TCP_REPEATS, icount=False
+        )
+    if not quick:
+        results += measure("udp", STOCK, tuple(CONTENDERS), UDP_SECONDS, UDP_REPEATS, icount=True)
+    return results
+
+
+def table(results: list[Result]) -> str:
+    """For people."""
+    found = {(one.kind, one.name): one for one in results}
+    lines = []
+    for kind, title in (
+        ("udp", "Instructions a UDP packet of 1,200 bytes, both ends (stock {}, -icount)"),
+        ("tcp", "TCP Gbit/s, one stream, both ends on one CPU (User-Mode Linux, {})"),
+    ):
+        rows = [one for one in results if one.kind == kind]
+        if not rows:
+            continue
+        plain = found[kind, "veth"].middle
+        peer = found[kind, "ovpn aes-128-gcm"].middle
+        lines.append(title.format(rows[0].kernel))
+        for one in rows:
+            if one.middle is None:
+                lines.append(f"  {one.name:<24} {'; '.join(one.complaints)}")
+                continue
+            runs = " ".join(f"{value:.{0 if kind == 'udp' else 2}f}" for value in one.values)
+            more = ""
+            if kind == "udp" and plain and peer and one.name != "veth":
+                share = (one.middle - plain) / (peer - plain)
+                more = f"  tunnel {one.middle - plain:8.0f}  {share:5.2f} of ovpn's"
+                more += f"  {one.middle * 1e9 / BITS / 1e9:5.2f} G instructions a Gbit"
+            elif peer:
+                more = f"  {one.middle / peer:5.2f} of ovpn's"
+            lines.append(f"  {one.name:<24} {runs:<24}{more}  {'; '.join(one.complaints)}".rstrip())
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def plot(results: list[Result], path: Path) -> None:
+    """Both measurements side by side."""
+    names = list(dict.fromkeys(one.name for one in results))
+    titles = {"udp": "instructions a packet", "tcp": "TCP Gbit/s"}
+    middles = {(one.kind, one.name): one.middle or 0.0 for one in results}
+    panels = {
+        title: {"median": [middles.get((kind, name), 0.0) for name in names]}
+        for kind, title in titles.items()
+    }
+    bars(path, [name.replace(" ", "\n") for name in names], panels)
