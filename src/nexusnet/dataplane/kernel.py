@@ -8,7 +8,7 @@ import errno
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nexusnet.dataplane import kernel_objects as objects
 from nexusnet.dataplane.kernel_endpoint import KernelEndpoint
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         SessionRef,
         SessionUpdate,
     )
+
+DEFAULT_NAME: Final = "nexusq%d"
 
 
 class KernelDataPlane:
@@ -107,9 +109,11 @@ class KernelDataPlane:
 
     def create_device(self, device: Device) -> Device:
         """Create a virtual device; returns it with the id and name that it got. EEXIST."""
-        what = f"device {device.name or 'nexusq%d'}"
-        wanted = replace(device, id=0)
-        (answer,) = self._link.ask_as_owner(what, convert.create_device, wanted)
+        # The kernel takes no pattern: without a name it makes one of its own.
+        name = "" if device.name == DEFAULT_NAME else device.name
+        (answer,) = self._link.ask_as_owner(
+            f"device {device.name}", convert.create_device, replace(device, id=0, name=name)
+        )
         return self._own(answer)
 
     def _own(self, answer: Message) -> Device:
