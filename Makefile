@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench bench-core bench-kernel lint module format vectors generate check-generated clean lock fuzz sim
+.PHONY: help setup demo test test-kernels kernels bench bench-core bench-kernel lint module load format vectors generate check-generated clean lock fuzz sim
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,11 @@ module: ## nexus_quic_dco.ko for the running kernel, in build/module; KDIR=... f
 	@mkdir -p build/module
 	@cp -a -u kernel/. build/module/
 	$(MAKE) -C "$(KDIR)" M=$(CURDIR)/build/module modules
+
+load: setup ## build the module and load it into the running kernel (root)
+	@$(PY) -m tools.load_module --check
+	@$(MAKE) --no-print-directory module
+	@$(PY) -m tools.load_module build/module/nexus_quic_dco.ko
 
 bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core

@@ -91,7 +91,8 @@ def measure(
 ) -> list[Result]:
     """One boot: every contender in turn, `repeats` times."""
     lab = Lab()
-    module = str(lab.build(kernel, ROOT / "kernel").module("nexus_quic_dco"))
+    built = lab.build(kernel, ROOT / "kernel", ROOT / "build/lab" / kernel / "kernel")
+    module = next(str(path) for path in built.modules if path.stem == "nexus_quic_dco")
     command = [
         sys.executable, "-m", "bench.kernel_inside",
         module, kind, str(seconds), str(repeats), *names,

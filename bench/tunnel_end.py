@@ -17,7 +17,6 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from nexusnet.dataplane.kernel import KernelDataPlane
-
 from nexusnet.dataplane.userspace import Offloads, UserspaceDataPlane
 from nexusnet.keys import HeaderKeys, KeyState, SecretSet
 from nexusnet.netlink.generated import (
@@ -135,7 +134,7 @@ def session(end: End, device_id: int, fd: int) -> Session:
         route_epoch=1,
         allowed_sources=tuple(ip_network(source) for source in end.sources),
         idle_timeout_ms=30000,
-        flags=SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0),
+        flags=SessionFlag.SEND_DATA | (SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0)),
         congestion=end.congestion,
         outer=OuterPolicy(ecn_policy=EcnPolicy.ENABLED if end.ecn else EcnPolicy.DISABLED),
     )

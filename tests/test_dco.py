@@ -35,6 +35,8 @@ NEEDS = Needs(ciphers=ALL_CIPHERS)
 # (what the kernel said, what is needed, words of the reason) wherever the kernel cannot.
 LACKING: list[tuple[Probe, Needs, list[str]]] = [
     (Absence.NOT_LOADED, NEEDS, ["not loaded", "modprobe nexus_quic_dco"]),
+    (Absence.NOT_INSTALLED, NEEDS, ["not installed", "make load"]),
+    (Absence.CANNOT_LOAD, NEEDS, ["may not load", "on its host"]),
     (Absence.NOT_PERMITTED, NEEDS, ["CAP_NET_ADMIN"]),
     (Absence.NO_ANSWER, NEEDS, ["did not answer", "reload"]),
     (Absence.MALFORMED, NEEDS, ["makes no sense", "install"]),

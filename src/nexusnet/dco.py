@@ -36,6 +36,13 @@ class Absence(Enum):
     """Why the kernel's capabilities could not be learned."""
 
     NOT_LOADED = "the module nexus_quic_dco is not loaded: run `modprobe nexus_quic_dco`"
+    NOT_INSTALLED = (
+        "the module nexus_quic_dco is not installed for this kernel: run `make load` in a checkout"
+    )
+    CANNOT_LOAD = (
+        "this system may not load kernel modules (it is a container, or that is switched off): "
+        "load nexus_quic_dco on its host"
+    )
     NOT_PERMITTED = (
         "the kernel refused to answer: give the agent CAP_NET_ADMIN in its network namespace"
     )

@@ -144,7 +144,11 @@ def test_required_but_no_module(files: Path) -> None:
     file = files / "client.toml"
     file.write_text(file.read_text().replace('"preferred"', '"required"'))
     text = complaint(nexus("agent", "--config", str(file)))
-    assert "dco_mode is required, but the module nexus_quic_dco is not loaded" in text
+    # Why depends on the machine; the fix is named in any case.
+    assert text.count("\n") <= 1
+    assert "dco_mode is required, but" in text
+    assert "nexus_quic_dco" in text
+    assert "or set dco_mode = preferred" in text
     assert {path.suffix for path in files.glob("client.*")} == {".toml", ".crt", ".key"}
 
 

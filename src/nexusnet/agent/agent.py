@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nexusnet.agent import linux
+from nexusnet.agent.adoption import Inheritance, adopt
 from nexusnet.agent.config import Config, Network
 from nexusnet.agent.control import ControlServer
 from nexusnet.agent.errors import AgentError, StartError
@@ -34,7 +35,9 @@ from nexusnet.agent.status import agent_status
 from nexusnet.agent.tls import TlsDialer, TlsListener, open_key_log
 from nexusnet.agent.tunnel import TunnelSetting
 from nexusnet.dataplane.protocol import DataPlaneError
+from nexusnet.dco import Plane
 from nexusnet.handshake.errors import HandshakeError
+from nexusnet.netlink.generated import DeviceFlag
 from nexusnet.session import Device, OuterPolicy
 
 logger = logging.getLogger(__name__)
@@ -62,22 +65,24 @@ def create_device(planes: PlaneHost, device: Device) -> Device:
         return planes.plane.create_device(device)
     except DataPlaneError as error:
         name = device.name
+        not_permitted = (
+            f"not permitted to make the device {name}: run as root, or give the agent CAP_NET_ADMIN"
+        )
         fixes = {
-            errno.EPERM: f"not permitted to make the device {name}: run as root, or give the agent"
-            " CAP_NET_ADMIN",
+            errno.EPERM: not_permitted,
             errno.EEXIST: f"there is a device {name} already (`ip link show {name}`):"
             " delete it, or set another network.interface",
             errno.EBUSY: f"the device {name} is in use (`ip link show {name}`):"
             " stop what uses it, or set another network.interface",
         }
-        missing = (
-            "this machine has no TUN (/dev/net/tun): run `modprobe tun`,"
-            " or let the container have the device"
-        )
-        if not TUN_DEVICE.exists() or error.errno in {errno.ENOENT, errno.ENXIO}:
-            raise StartError(missing) from error
-        if error.errno == errno.EACCES:
-            fixes[errno.EACCES] = fixes[errno.EPERM]
+        if planes.decision.plane is Plane.USERSPACE:
+            fixes[errno.EACCES] = not_permitted
+            missing = (
+                "this machine has no TUN (/dev/net/tun): run `modprobe tun`,"
+                " or let the container have the device"
+            )
+            if not TUN_DEVICE.exists() or error.errno in {errno.ENOENT, errno.ENXIO}:
+                raise StartError(missing) from error
         raise StartError(
             fixes.get(error.errno or 0, f"cannot make the device {name}: {error.strerror}")
         ) from error
@@ -122,6 +127,7 @@ class Agent:
         self._network: NetworkState | None = None
         self._listener: TlsListener | None = None
         self._runner: PeerRunner | None = None
+        self._inheritance: Inheritance | None = None
         self._failures: list[float] = []
         self.ready = asyncio.Event()
 
@@ -150,8 +156,6 @@ class Agent:
         peer_state = PeerState.LISTENING if config.is_server else PeerState.WAITING
         self.peers = {peer.name: Peer(peer, peer_state) for peer in config.peer}
         state = stack.enter_context(hold(config.state_file, config.network.name))
-        for thing in await linux.clean(state.left_behind):
-            logger.warning("cleaned up after an agent that crashed", extra=facts(removed=thing))
         planes = self._planes = await stack.enter_async_context(self._plane_host())
         logger.info(
             "data plane",
@@ -159,7 +163,7 @@ class Agent:
         )
         mark = config.network.fwmark or linux.default_mark(config.network.interface)
         device = self._device = await stack.enter_async_context(
-            self._make_device(planes, state, mark)
+            self._have_device(planes, state, mark)
         )
         host = self._make_host(device.name, mark, state)
         network = self._network = NetworkState(host, config.network.mtu_bytes)
@@ -205,22 +209,31 @@ class Agent:
             planes.close()
 
     @contextlib.asynccontextmanager
-    async def _make_device(
+    async def _have_device(
         self, planes: PlaneHost, state: StateFile, mark: int
     ) -> AsyncIterator[Device]:
-        name = self.config.network.interface
-        device = create_device(
-            planes,
-            Device(
-                generation=planes.next_number(),
-                network_id=network_id(self.config.network.name),
-                name=name,
-                route_epoch=ROUTE_EPOCH,
-                mtu=self.config.network.mtu_bytes or DEFAULT_MTU,
-                outer=OuterPolicy(fwmark=mark),
-            ),
+        """Take over the device of an agent that crashed, or clean up after it and make one."""
+        settings = self.config.network
+        wanted = Device(
+            generation=planes.next_number(),
+            network_id=network_id(settings.name),
+            name=settings.interface,
+            route_epoch=ROUTE_EPOCH,
+            mtu=settings.mtu_bytes or DEFAULT_MTU,
+            flags=DeviceFlag.PERSIST if settings.persist else DeviceFlag(0),
+            outer=OuterPolicy(fwmark=mark),
         )
-        state.record(interface=device.name)
+        self._inheritance = adopt(planes, wanted) if settings.persist else None
+        left = state.left_behind
+        if self._inheritance is not None:
+            device = self._inheritance.device
+            # Its rules stay in force; what else there is goes when this agent ends.
+            state.record(interface=device.name, table=left.table, nft_table=left.nft_table)
+        else:
+            for thing in await linux.clean(left):
+                logger.warning("cleaned up after an agent that crashed", extra=facts(removed=thing))
+            device = create_device(planes, wanted)
+            state.record(interface=device.name)
         try:
             yield device
         finally:
@@ -242,6 +255,7 @@ class Agent:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._end_of_group())
                 group.create_task(runner.keep_host())
+                runner.on_up = self._tunnel_up
                 if isinstance(runner, ServerRunner):
                     group.create_task(runner.serve())
                 elif isinstance(runner, ClientRunner):
@@ -252,6 +266,12 @@ class Agent:
                 logger.info("ready", extra=facts(**self._where()))
         except* _StopError:
             pass
+
+    def _tunnel_up(self) -> None:
+        """A peer may have replaced a session that was taken over."""
+        if self._inheritance is not None:
+            with contextlib.suppress(DataPlaneError):
+                self._inheritance.sweep()
 
     async def _end_of_group(self) -> None:
         await self._stop.wait()

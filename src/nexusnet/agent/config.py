@@ -85,6 +85,10 @@ class NetworkSettings:
         "Whether the kernel module carries the packets; required refuses to start without it.",
         default=DcoMode.PREFERRED,
     )
+    persist: bool = setting(
+        "Kernel module: tunnels outlive a crashed agent, and the next one takes them over.",
+        default=False,
+    )
     fwmark: int | None = setting(
         "Mark of the outer packets. With a default route through the tunnel one is chosen.",
         default=None,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from nexusnet.agent.errors import explain_os_error
+from nexusnet.dco import Absence
 
 MODULE: Final = "nexus_quic_dco"
 SOL_UDP: Final = 17
@@ -206,15 +207,20 @@ def check_ipv6() -> Finding:
 
 def check_module() -> Finding:
     """The kernel module."""
+    # Not at the top: where netlink cannot be had the rest of the examination still works.
+    from nexusnet.agent.module import probe_kernel  # noqa: PLC0415 - as above
+
     name = "kernel module"
-    if Path(f"/sys/module/{MODULE}").exists():
-        return _good(name, f"{MODULE} is loaded")
-    return Finding(
-        name,
-        Verdict.SLOWER,
-        f"{MODULE} is not part of this release",
-        "the user-space engine carries the packets; dco_mode = required will not start",
-    )
+    found = probe_kernel()
+    if isinstance(found, Absence):
+        what, _, fix = found.value.partition(": ")
+        fix += "; without it dco_mode = preferred runs in user space, required does not start"
+        return Finding(name, Verdict.SLOWER, what, fix)
+    if not found.congestion:
+        what = f"{MODULE} {found.module_version} carries no sessions"
+        return Finding(name, Verdict.SLOWER, what, "install the module that belongs to this agent")
+    ciphers = ", ".join(sorted(suite.name for suite in found.ciphers))
+    return _good(name, f"{MODULE} {found.module_version} with {ciphers}")
 
 
 def check_headers() -> Finding:

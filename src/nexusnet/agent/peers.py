@@ -160,7 +160,11 @@ class Peer:
 
 
 class PeerRunner:
-    """Runs tunnels of peers, and makes of them what the host should look like."""
+    """Runs tunnels of peers, and makes of them what the host should look like.
+
+    Attributes:
+        on_up: told whenever a tunnel came up.
+    """
 
     def __init__(self, setting: TunnelSetting, network: NetworkState) -> None:
         """Prepare.
@@ -170,6 +174,7 @@ class PeerRunner:
             network: the host's configuration.
         """
         self.setting = setting
+        self.on_up: Callable[[], None] = lambda: None
         self._network = network
         self._host_dirty = asyncio.Event()
 
@@ -228,6 +233,7 @@ class PeerRunner:
                     cipher=tunnel.cipher,
                 ),
             )
+            self.on_up()
 
         tunnel = Tunnel(
             self.setting, peer.settings, handover, exported, on_change=on_change, on_up=on_up

@@ -8,12 +8,14 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from nexusnet.agent.config import Config, CongestionProfile
 from nexusnet.agent.errors import StartError
 from nexusnet.agent.logs import facts
+from nexusnet.agent.module import probe_kernel
+from nexusnet.dataplane.kernel import KernelDataPlane
 from nexusnet.dataplane.protocol import DataPlane, DataPlaneError
 from nexusnet.dco import Absence, DcoMode, Decision, Needs, Plane, Probe, decide
 from nexusnet.handshake.profile import DEFAULT_SUITES
@@ -31,8 +33,6 @@ CONGESTION: Final[Mapping[CongestionProfile, Congestion]] = {
     CongestionProfile.FIXED_RATE_TEST: Congestion.FIXED_RATE_TEST,
 }
 
-NO_MODULE_YET: Final = "this release brings no module yet"
-
 
 @dataclass(frozen=True, slots=True)
 class PlaneChoice:
@@ -42,19 +42,18 @@ class PlaneChoice:
     decision: Decision
 
 
-def probe_kernel() -> Probe:
-    """Ask the kernel what it can do.
-
-    There is no module in this release, so the answer is always that it is not loaded.
-    """
-    return Absence.NOT_LOADED
-
-
 def needs_of(config: Config) -> Needs:
     """Return what a network needs of a data plane."""
+    # Connection IDs are given and retired by frames of user space.
+    features = Feature.SEND_FRAMES
+    if config.lab.fixed_rate_bits_per_second is not None:
+        features |= Feature.LAB_MODE
+    if config.network.persist:
+        features |= Feature.PERSIST
     return Needs(
         ciphers=frozenset(CipherSuite(int(suite)) for suite in DEFAULT_SUITES),
         congestion=CONGESTION[config.transport.congestion],
+        features=features,
         sessions=max(1, len(config.peer)),
     )
 
@@ -88,13 +87,13 @@ def choose_plane(
     Raises:
         StartError: the mode is `required` and the kernel cannot.
     """
-    found = probe()
-    decision = decide(config.network.dco_mode, found, needs_of(config))
-    if found is Absence.NOT_LOADED and config.network.dco_mode is not DcoMode.DISABLED:
-        decision = replace(decision, reason=f"{decision.reason} ({NO_MODULE_YET})")
+    mode = config.network.dco_mode
+    # Asking has the kernel load the module: not where it is not wanted.
+    found = Absence.NOT_LOADED if mode is DcoMode.DISABLED else probe()
+    decision = decide(mode, found, needs_of(config))
     if decision.plane is Plane.REFUSED:
         raise StartError(decision.reason)
-    homes = homes or {Plane.USERSPACE: open_userspace}
+    homes = homes or {Plane.USERSPACE: open_userspace, Plane.KERNEL: KernelDataPlane}
     return PlaneChoice(homes[decision.plane](), decision)
 
 
@@ -120,6 +119,10 @@ class PlaneHost:
     def next_number(self) -> int:
         """Return a number that rises with every call: for session ids and generations."""
         return next(self._numbers)
+
+    def numbers_above(self, number: int) -> None:
+        """Let the following numbers be higher than those of somebody before us."""
+        self._numbers = itertools.count(max(number + 1, self.next_number()))
 
     def start(self) -> None:
         """Begin to hand out events, in the running event loop."""

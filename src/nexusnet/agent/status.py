@@ -47,6 +47,32 @@ def _session_counters(stats: StatsAttributes) -> dict[str, Any]:
             "received_bytes": stats.quic.rx_bytes,
             "sent_packets": stats.quic.tx_packets,
             "sent_bytes": stats.quic.tx_bytes,
+            "sent_ack_only": stats.quic.tx_ack_only_packets,
+            "sent_probes": stats.quic.tx_probe_packets,
+            "pacing_delays": stats.quic.pacing_delays,
+        }
+    if stats.frame is not None:
+        counters["frames"] = {
+            "received_datagram": stats.frame.rx_datagram,
+            "sent_datagram": stats.frame.tx_datagram,
+            "lost_datagram": stats.frame.lost_datagram,
+            "received_ack": stats.frame.rx_ack,
+            "sent_ack": stats.frame.tx_ack,
+        }
+    if stats.key is not None:
+        counters["keys"] = {
+            "updates_by_us": stats.key.updates_local,
+            "updates_by_peer": stats.key.updates_peer,
+            "failed_updates": stats.key.update_failures,
+            "sealed": stats.key.tx_sealed,
+            "seal_limit": stats.key.tx_limit,
+            "failed_opens": stats.key.rx_failed,
+            "failed_open_limit": stats.key.rx_limit,
+        }
+    if stats.offload is not None:
+        counters["offload"] = {
+            "sent_batches": stats.offload.gso_packets,
+            "sent_in_batches": stats.offload.gso_segments,
         }
     if stats.recovery is not None:
         counters["recovery"] = {
@@ -55,6 +81,9 @@ def _session_counters(stats: StatsAttributes) -> dict[str, Any]:
             "pacing_rate": stats.recovery.pacing_rate,
             "packets_lost": stats.recovery.packets_lost,
             "probe_timeouts": stats.recovery.pto_count,
+            "spurious_losses": stats.recovery.spurious_losses,
+            "congestion_events": stats.recovery.congestion_events,
+            "persistent_congestion": stats.recovery.persistent_congestion,
         }
     return counters
 
@@ -70,6 +99,7 @@ def tunnel_status(tunnel: Tunnel, planes: PlaneHost, now: float) -> dict[str, An
     status: dict[str, Any] = {
         "session": tunnel.ref.id,
         "state": tunnel.state.value,
+        "data_plane": planes.decision.plane.value,
         "up_seconds": None if tunnel.since is None else round(now - tunnel.since, 3),
         "local": _endpoint(tunnel.path.local),
         "remote": _endpoint(tunnel.path.peer),

@@ -151,15 +151,17 @@ def _overview(agents: list[dict[str, Any]]) -> RenderableType:
         table.add_column(column, justify="right")
     table.add_column("note", overflow="fold")
     for agent in agents:
-        place = (agent["network"], agent["role"], agent["data_plane"]["kind"])
+        place = (agent["network"], agent["role"])
         if not agent["peers"]:
-            table.add_row(*place, "none", "", "", "", "", "", "")
+            plane = agent["data_plane"]["kind"]
+            table.add_row(*place, plane, "none", "", "", "", "", "", "")
         for peer in agent["peers"]:
             tunnel = peer["tunnel"] or {}
             inner = tunnel.get("counters", {}).get("inner", {})
             style = STATE_STYLE.get(peer["state"], "")
             table.add_row(
                 *place,
+                tunnel.get("data_plane", agent["data_plane"]["kind"]),
                 peer["name"],
                 Text(peer["state"], style=style),
                 _remote(tunnel.get("remote")) or peer["endpoint"] or "",
@@ -168,7 +170,11 @@ def _overview(agents: list[dict[str, Any]]) -> RenderableType:
                 _bytes(inner.get("sent_bytes")),
                 "" if peer["state"] == "up" else peer["last_error"] or "",
             )
-    return table
+    why = [
+        Text(f"{agent['network']}: {agent['data_plane']['kind']}, {agent['data_plane']['reason']}")
+        for agent in agents
+    ]
+    return Group(table, *why)
 
 
 def _details(agent: dict[str, Any]) -> RenderableType:
@@ -208,6 +214,7 @@ def _peer_details(peer: dict[str, Any]) -> RenderableType:
     inner, recovery = counters.get("inner"), counters.get("recovery")
     retry = peer["retry_in_seconds"]
     rows = [
+        ("data plane", tunnel.get("data_plane")),
         ("last error", peer["last_error"]),
         ("next attempt", f"in {retry:.1f} s" if retry is not None else None),
         ("connected", f"{peer['connects']} times"),
@@ -222,14 +229,34 @@ def _peer_details(peer: dict[str, Any]) -> RenderableType:
         ("routes", ", ".join(tunnel.get("routes", []))),
         ("received", _traffic(inner, "received")),
         ("sent", _traffic(inner, "sent")),
-        ("lost", f"{recovery['packets_lost']} packets" if recovery else None),
-        ("keys", f"changed {tunnel['key_updates']} times" if tunnel else None),
+        ("QUIC", _named(counters.get("quic"))),
+        ("frames", _named(counters.get("frames"))),
+        ("recovery", _named(recovery)),
+        ("batches", _named(counters.get("offload"))),
+        ("keys", _keys(tunnel, counters.get("keys"))),
         ("drops", _counts(counters.get("drops", {}))),
     ]
     for name, value in rows:
         if value:
             table.add_row(name, value)
     return table
+
+
+def _named(counts: dict[str, int] | None) -> str | None:
+    """Counters with their names, those that are not zero."""
+    if counts is None:
+        return None
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count)
+
+
+def _keys(tunnel: dict[str, Any], counts: dict[str, int] | None) -> str | None:
+    if not tunnel:
+        return None
+    changed = f"changed {tunnel['key_updates']} times"
+    if counts is None:
+        return changed
+    used = f"{counts['sealed']} of {counts['seal_limit']} packets sealed with these"
+    return f"{changed}, {used}, {counts['failed_opens']} could not be opened"
 
 
 def _congestion(tunnel: dict[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import socket
@@ -172,3 +172,14 @@ class DataPlane(Protocol):
 
     def close(self) -> None:
         """Delete everything."""
+
+
+@runtime_checkable
+class PersistentDataPlane(DataPlane, Protocol):
+    """A data plane whose devices and sessions may outlive the process that made them."""
+
+    def orphans(self) -> list[Device]:
+        """Devices that have no owner (any more)."""
+
+    def adopt(self, device: Device) -> list[SessionStatus]:
+        """Become the owner of an orphan; returns the sessions that live on it. EBUSY, ENOENT."""

@@ -211,6 +211,16 @@ def create_device(device: Device) -> Request:
     return Request(nl.Command.CREATE_DEVICE, nl.MainAttributes(device=_device(device)))
 
 
+def update_device(
+    device_id: int, generation: int, *, route_epoch: int | None = None, mtu: int | None = None
+) -> Request:
+    """UPDATE_DEVICE; None leaves a value."""
+    device = nl.DeviceAttributes(
+        id=device_id, generation=generation, route_epoch=route_epoch, mtu=mtu
+    )
+    return Request(nl.Command.UPDATE_DEVICE, nl.MainAttributes(device=device))
+
+
 def delete_device(device_id: int, generation: int) -> Request:
     """DELETE_DEVICE."""
     device = nl.DeviceAttributes(id=device_id, generation=generation)
