@@ -182,7 +182,7 @@ u64 nqd_ack_deadline(const struct nqd_ack_policy *a)
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported)
 {
-	struct nqd_pn_range ranges[NQD_ACK_RANGES_MAX];
+	struct nqd_pn_range ranges[NQD_RECEIVED_RANGES];
 	bool ecn = r->ecn.ect0 || r->ecn.ect1 || r->ecn.ce;
 	u32 count = nqd_received_ranges(r, ranges, ARRAY_SIZE(ranges));
 	u64 delay;

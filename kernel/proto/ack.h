@@ -14,9 +14,6 @@
 /* RFC 9000 section 18.2: max_ack_delay of this and more is invalid. */
 #define NQD_MAX_ACK_DELAY_LIMIT ((1ULL << 14) * NSEC_PER_MSEC)
 
-/* ACK ranges that one frame reports, newest first. */
-#define NQD_ACK_RANGES_MAX 32
-
 /**
  * struct nqd_ack_policy - what is still to be acknowledged, and when
  * @max_ack_delay: transport parameter that this end sent, ns
