@@ -12,11 +12,6 @@ static void nqd_received_set(struct nqd_received *r, u64 pn)
 	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
 }
 
-static bool nqd_received_bit(const struct nqd_received *r, u64 pn)
-{
-	return r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS] >> (pn % 64) & 1;
-}
-
 /* The bits of one word that stand for @from to @to, both in the word of @from. */
 static u64 nqd_received_mask(u64 from, u64 to)
 {
@@ -223,20 +218,20 @@ int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *range
 	return 0;
 }
 
-/**
- * nqd_received_check() - RFC 9000 section 12.3: was this packet processed before?
- * @r: what was received
- * @pn: number of a packet whose AEAD tag was verified
- *
- * Return: NQD_DROP_NONE for a new packet, else why to drop it.
- */
-enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn)
+/* The first number of all, one after a gap, or one that arrived late; false for what is not new. */
+static noinline bool nqd_received_out_of_order(struct nqd_received *r, u64 pn, u64 now)
 {
-	if (unlikely(pn < r->floor))
-		return NQD_DROP_TOO_OLD;
-	if (likely(r->largest == NQD_PN_NONE || pn > r->largest))
-		return NQD_DROP_NONE;
-	return nqd_received_bit(r, pn) ? NQD_DROP_DUPLICATE : NQD_DROP_NONE;
+	if (WARN_ON_ONCE(pn > NQD_PN_MAX || nqd_received_check(r, pn) != NQD_DROP_NONE))
+		return false;
+	if (r->largest != NQD_PN_NONE && pn < r->largest) {
+		nqd_received_fill(r, pn);
+		return true;
+	}
+	if (r->largest != NQD_PN_NONE)
+		nqd_received_clear(r, r->largest + 1, pn);
+	nqd_received_insert(r, 0, pn);
+	nqd_received_advance(r, pn, now);
+	return true;
 }
 
 /**
@@ -248,18 +243,11 @@ enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn)
  */
 void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
 {
-	if (WARN_ON_ONCE(pn > NQD_PN_MAX || nqd_received_check(r, pn) != NQD_DROP_NONE))
-		return;
-	if (likely(pn == r->largest + 1 && r->count)) {
+	if (likely(pn == r->largest + 1 && r->count && pn <= NQD_PN_MAX)) {
 		r->ranges[0].largest = pn;
 		nqd_received_advance(r, pn, now);
-	} else if (r->largest == NQD_PN_NONE || pn > r->largest) {
-		if (r->largest != NQD_PN_NONE)
-			nqd_received_clear(r, r->largest + 1, pn);
-		nqd_received_insert(r, 0, pn);
-		nqd_received_advance(r, pn, now);
-	} else {
-		nqd_received_fill(r, pn);
+	} else if (!nqd_received_out_of_order(r, pn, now)) {
+		return;
 	}
 
 	/* RFC 9000 section 13.4.1: every packet counts once; duplicates do not get here. */

@@ -51,10 +51,30 @@ struct nqd_received {
 void nqd_received_init(struct nqd_received *r, u64 floor);
 int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *ranges, u32 count,
 			u64 floor, u64 now, const struct nqd_ecn_counts *ecn);
-enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn);
 void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn);
 void nqd_received_forget(struct nqd_received *r, u64 below);
 bool nqd_received_all(const struct nqd_received *r, u64 smallest, u64 largest);
 u32 nqd_received_ranges(const struct nqd_received *r, struct nqd_pn_range *ranges, u32 max);
+
+static inline bool nqd_received_bit(const struct nqd_received *r, u64 pn)
+{
+	return r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS] >> (pn % 64) & 1;
+}
+
+/**
+ * nqd_received_check() - RFC 9000 section 12.3: was this packet processed before?
+ * @r: what was received
+ * @pn: number of a packet whose AEAD tag was verified
+ *
+ * Return: NQD_DROP_NONE for a new packet, else why to drop it.
+ */
+static inline enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn)
+{
+	if (unlikely(pn < r->floor))
+		return NQD_DROP_TOO_OLD;
+	if (likely(r->largest == NQD_PN_NONE || pn > r->largest))
+		return NQD_DROP_NONE;
+	return nqd_received_bit(r, pn) ? NQD_DROP_DUPLICATE : NQD_DROP_NONE;
+}
 
 #endif
