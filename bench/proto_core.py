@@ -30,12 +30,13 @@ class Case:
 
     Attributes:
         name: for the table.
-        ack_every: an ACK frame for each so many packets; 0: our own policy.
+        every_second: an ACK frame for every second packet, as a standard peer sends; else our own
+            policy.
         loss_every: each so-manieth packet is lost; 0: none.
     """
 
     name: str
-    ack_every: int
+    every_second: bool
     loss_every: int
 
 
@@ -50,8 +51,8 @@ class Figures:
         together_min_ns: the same in the fastest run.
         send_ns: permission, number, ring, pacer, delivery rate; None with one packet in flight,
             where reading the clock would cost more than the work.
-        receive_ns: frame parsing, duplicate detection, ACK policy, building ACK frames.
-        ack_ns: parsing ACK frames, RTT, loss detection, congestion control.
+        receive_ns: key phase, frame parsing, duplicate detection, ACK policy, sending ACK frames.
+        ack_ns: receiving ACK frames: RTT, loss detection, congestion control.
         ack_frames: ACK frames.
         ack_ranges: ranges in them.
     """
@@ -68,9 +69,10 @@ class Figures:
 
 
 CASES: Final = (
-    Case("own ACK policy", 0, 0),
-    Case("ACK every 2", 2, 0),
-    Case("own policy, 1% loss", 0, 100),
+    Case("own ACK policy", every_second=False, loss_every=0),
+    Case("own policy, 1% loss", every_second=False, loss_every=100),
+    Case("ACK every 2", every_second=True, loss_every=0),
+    Case("ACK every 2, 1% loss", every_second=True, loss_every=100),
 )
 
 
@@ -86,7 +88,7 @@ def build() -> Path:
 
 def run_once(program: Path, case: Case, in_flight: int, packets: int, *extra: str) -> list[float]:
     """Run the program pinned to one CPU; return the numbers that it prints."""
-    arguments = (in_flight, case.ack_every, case.loss_every, packets)
+    arguments = (in_flight, int(case.every_second), case.loss_every, packets)
     cpu = max(os.sched_getaffinity(0))
     done = subprocess.run(
         ["taskset", "-c", str(cpu), str(program), *map(str, arguments), *extra],

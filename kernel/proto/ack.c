@@ -132,41 +132,6 @@ void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u
 }
 
 /**
- * nqd_ack_pending() - is there something to acknowledge?
- * @a: policy
- *
- * Return: true if the next packet should carry an ACK frame (RFC 9000 section 13.2.1).
- */
-bool nqd_ack_pending(const struct nqd_ack_policy *a)
-{
-	return a->unacked > 0;
-}
-
-/**
- * nqd_ack_due() - must an ACK frame be sent now, in a packet of its own if need be?
- * @a: policy
- * @now: current time
- *
- * Return: true if so.
- */
-bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now)
-{
-	return a->unacked &&
-	       (a->immediate || a->unacked >= a->threshold || now >= a->deadline);
-}
-
-/**
- * nqd_ack_deadline() - when does nqd_ack_due() become true by itself?
- * @a: policy
- *
- * Return: a time, possibly past, or NQD_TIME_NEVER where nothing is to be acknowledged.
- */
-u64 nqd_ack_deadline(const struct nqd_ack_policy *a)
-{
-	return a->deadline;
-}
-
-/**
  * nqd_ack_build() - write an ACK frame
  * @a: policy
  * @r: packets received
@@ -182,7 +147,7 @@ u64 nqd_ack_deadline(const struct nqd_ack_policy *a)
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported)
 {
-	struct nqd_pn_range ranges[NQD_ACK_RANGES_MAX];
+	struct nqd_pn_range ranges[NQD_RECEIVED_RANGES];
 	bool ecn = r->ecn.ect0 || r->ecn.ect1 || r->ecn.ce;
 	u32 count = nqd_received_ranges(r, ranges, ARRAY_SIZE(ranges));
 	u64 delay;
@@ -199,17 +164,6 @@ int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 no
 	a->reported_ranges = count;
 	*largest_reported = r->largest;
 	return len;
-}
-
-/**
- * nqd_ack_sent() - an ACK frame is on its way
- * @a: policy
- */
-void nqd_ack_sent(struct nqd_ack_policy *a)
-{
-	a->unacked = 0;
-	a->immediate = false;
-	a->deadline = NQD_TIME_NEVER;
 }
 
 /**

@@ -14,9 +14,6 @@
 /* RFC 9000 section 18.2: max_ack_delay of this and more is invalid. */
 #define NQD_MAX_ACK_DELAY_LIMIT ((1ULL << 14) * NSEC_PER_MSEC)
 
-/* ACK ranges that one frame reports, newest first. */
-#define NQD_ACK_RANGES_MAX 32
-
 /**
  * struct nqd_ack_policy - what is still to be acknowledged, and when
  * @max_ack_delay: transport parameter that this end sent, ns
@@ -51,12 +48,54 @@ int nqd_ack_init(struct nqd_ack_policy *a, u64 max_ack_delay, u8 ack_delay_expon
 void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool pending, u64 now);
 void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
 		       bool ack_eliciting, bool ecn_ce, u64 srtt);
-bool nqd_ack_pending(const struct nqd_ack_policy *a);
-bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now);
-u64 nqd_ack_deadline(const struct nqd_ack_policy *a);
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported);
-void nqd_ack_sent(struct nqd_ack_policy *a);
 bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt);
+
+/**
+ * nqd_ack_pending() - is there something to acknowledge?
+ * @a: policy
+ *
+ * Return: true if the next packet should carry an ACK frame (RFC 9000 section 13.2.1).
+ */
+static inline bool nqd_ack_pending(const struct nqd_ack_policy *a)
+{
+	return a->unacked > 0;
+}
+
+/**
+ * nqd_ack_due() - must an ACK frame be sent now, in a packet of its own if need be?
+ * @a: policy
+ * @now: current time
+ *
+ * Return: true if so.
+ */
+static inline bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now)
+{
+	return a->unacked &&
+	       (a->immediate || a->unacked >= a->threshold || now >= a->deadline);
+}
+
+/**
+ * nqd_ack_deadline() - when does nqd_ack_due() become true by itself?
+ * @a: policy
+ *
+ * Return: a time, possibly past, or NQD_TIME_NEVER where nothing is to be acknowledged.
+ */
+static inline u64 nqd_ack_deadline(const struct nqd_ack_policy *a)
+{
+	return a->deadline;
+}
+
+/**
+ * nqd_ack_sent() - an ACK frame is on its way
+ * @a: policy
+ */
+static inline void nqd_ack_sent(struct nqd_ack_policy *a)
+{
+	a->unacked = 0;
+	a->immediate = false;
+	a->deadline = NQD_TIME_NEVER;
+}
 
 #endif

@@ -98,15 +98,16 @@ static bool nqd_bbr_round_started(struct nqd_bbr *b, const struct nqd_cc_ack *ac
 static void nqd_bbr_update_bw(struct nqd_bbr *b, const struct nqd_cc_ack *ack, bool round_start)
 {
 	const struct nqd_rate_sample *rs = &ack->sample;
+	u64 rate = nqd_delivery_rate(rs);
 	u32 i;
 
-	if (!rs->rate || (rs->app_limited && rs->rate < b->max_bw))
+	if (!rate || (rs->app_limited && rate < b->max_bw))
 		return;
 	if (round_start && b->bw[b->bw_slot]) {
 		b->bw_slot = b->bw_slot + 1 < NQD_BBR_BW_ROUNDS ? b->bw_slot + 1 : 0;
 		b->bw[b->bw_slot] = 0;
 	}
-	b->bw[b->bw_slot] = max(b->bw[b->bw_slot], rs->rate);
+	b->bw[b->bw_slot] = max(b->bw[b->bw_slot], rate);
 	b->max_bw = 0;
 	for (i = 0; i < NQD_BBR_BW_ROUNDS; i++)
 		b->max_bw = max(b->max_bw, b->bw[i]);

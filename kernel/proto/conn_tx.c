@@ -49,7 +49,7 @@ static enum nqd_conn_verdict nqd_conn_tx_out_of_ring(struct nqd_conn *c, u64 now
 	return NQD_CONN_RING;
 }
 
-static u32 nqd_conn_tx_keys(struct nqd_conn *c, u64 now, u32 packets)
+static inline u32 nqd_conn_tx_keys(struct nqd_conn *c, u64 now, u32 packets)
 {
 	u64 generation = c->keys.tx_generation;
 	unsigned int flags = 0;
@@ -70,8 +70,8 @@ static u32 nqd_conn_tx_keys(struct nqd_conn *c, u64 now, u32 packets)
 }
 
 /* May @size bytes of flight leave? Fills plan->departure for NQD_CONN_PACED. */
-static enum nqd_conn_verdict nqd_conn_tx_may(struct nqd_conn *c, u64 now, u32 size,
-					     struct nqd_conn_plan *plan)
+static inline enum nqd_conn_verdict nqd_conn_tx_may(struct nqd_conn *c, u64 now, u32 size,
+						    struct nqd_conn_plan *plan)
 {
 	switch (nqd_recovery_can_send(&c->recovery, now, size, &plan->departure)) {
 	case NQD_SEND_OK:
@@ -87,8 +87,8 @@ static enum nqd_conn_verdict nqd_conn_tx_may(struct nqd_conn *c, u64 now, u32 si
 	}
 }
 
-static void nqd_conn_out_init(const struct nqd_conn *c, struct nqd_conn_out *out, u8 *buf, u32 room,
-			      u32 packets)
+static inline void nqd_conn_out_init(const struct nqd_conn *c, struct nqd_conn_out *out, u8 *buf,
+				     u32 room, u32 packets)
 {
 	u64 last = nqd_sent_next_pn(&c->recovery.sent) + packets - 1;
 

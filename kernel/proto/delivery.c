@@ -3,11 +3,6 @@
 #include "delivery.h"
 #include "math.h"
 
-static u32 nqd_delivery_age(u64 now, u64 then)
-{
-	return (u32)min_t(u64, nqd_sub_sat(now, then) >> NQD_SENT_AGE_SHIFT, U32_MAX);
-}
-
 /**
  * nqd_delivery_init() - nothing delivered yet
  * @d: estimator
@@ -18,27 +13,6 @@ void nqd_delivery_init(struct nqd_delivery *d, u64 now)
 	memset(d, 0, sizeof(*d));
 	d->delivered_time = now;
 	d->first_sent_time = now;
-}
-
-/**
- * nqd_delivery_on_sent() - put the connection's state into a packet's entry
- * @d: estimator
- * @p: the entry, with time_sent, size and flags
- * @bytes_in_flight: with this packet
- */
-void nqd_delivery_on_sent(struct nqd_delivery *d, struct nqd_sent_packet *p, u64 bytes_in_flight)
-{
-	/* After a pause, the time without anything in flight says nothing about the path. */
-	if (bytes_in_flight <= p->size) {
-		d->first_sent_time = p->time_sent;
-		d->delivered_time = p->time_sent;
-	}
-	p->delivered = (u32)d->delivered;
-	p->delivered_age = nqd_delivery_age(p->time_sent, d->delivered_time);
-	p->first_sent_age = nqd_delivery_age(p->time_sent, d->first_sent_time);
-	p->in_flight = (u32)min_t(u64, bytes_in_flight, U32_MAX);
-	if (d->app_limited)
-		p->flags |= NQD_SENT_APP_LIMITED;
 }
 
 /**
@@ -68,10 +42,9 @@ void nqd_delivery_on_ack(struct nqd_delivery *d, const struct nqd_sent_acked *a,
 	rs->interval = max(sent_span, nqd_sub_sat(now, prior_time));
 	rs->in_flight_sent = p->in_flight;
 	rs->app_limited = p->flags & NQD_SENT_APP_LIMITED;
-	rs->rate = 0;
 	/* A sample over less than a round trip is an artefact of bunched ACKs. */
-	if (rs->interval && rs->interval >= min_rtt)
-		rs->rate = nqd_mul_div(rs->delivered, NSEC_PER_SEC, rs->interval);
+	if (rs->interval < min_rtt)
+		rs->interval = 0;
 }
 
 /**

@@ -28,19 +28,6 @@ void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_co
 }
 
 /**
- * nqd_ecn_validate_mark() - how the next packet is to be marked
- * @e: state
- *
- * Return: the codepoint for its IP header.
- */
-enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *e)
-{
-	if (e->state == NQD_ECN_STATE_TESTING || e->state == NQD_ECN_STATE_CAPABLE)
-		return NQD_ECN_ECT0;
-	return NQD_ECN_NOT_ECT;
-}
-
-/**
  * nqd_ecn_validate_on_sent() - a packet left with ECT(0)
  * @e: state
  * @now: time, ns

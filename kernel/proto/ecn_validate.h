@@ -29,10 +29,22 @@ struct nqd_ecn_validate {
 
 void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted);
 void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *reported, u64 marked);
-enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *e);
 void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto);
 void nqd_ecn_validate_on_lost(struct nqd_ecn_validate *e, u32 packets);
 u64 nqd_ecn_validate_on_ack(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *counts,
 			    u32 newly_acked_ect0, bool largest_advanced);
+
+/**
+ * nqd_ecn_validate_mark() - how the next packet is to be marked
+ * @e: state
+ *
+ * Return: the codepoint for its IP header.
+ */
+static inline enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *e)
+{
+	if (e->state == NQD_ECN_STATE_TESTING || e->state == NQD_ECN_STATE_CAPABLE)
+		return NQD_ECN_ECT0;
+	return NQD_ECN_NOT_ECT;
+}
 
 #endif

@@ -106,7 +106,7 @@ int nqd_frame_put_ack(u8 *p, size_t room, const struct nqd_pn_range *ranges, u32
 		0,
 		ranges[0].largest - ranges[0].smallest,
 	};
-	size_t ecn_len = 0, ranges_len = 0;
+	size_t ecn_len = 0, len = 0;
 	u64 gap, range_len;
 	int head_len;
 	u32 i, fit;
@@ -116,16 +116,14 @@ int nqd_frame_put_ack(u8 *p, size_t room, const struct nqd_pn_range *ranges, u32
 		ecn_len = nqd_varint_len(ecn->ect0) + nqd_varint_len(ecn->ect1) +
 			  nqd_varint_len(ecn->ce);
 	/* How many of them fit? A count above 63 takes two bytes. */
+	if (count > 1) {
+		len = 1 + nqd_varint_len(fields[1]) + nqd_varint_len(delay) +
+		      nqd_varint_len(fields[4]) + ecn_len;
+	}
 	for (fit = 1; fit < count; fit++) {
-		size_t fixed;
-
 		nqd_frame_ack_fields(&ranges[fit - 1], &gap, &range_len);
-		ranges_len += nqd_varint_len(gap) + nqd_varint_len(range_len);
-		fields[3] = fit;
-		fixed = ecn_len;
-		for (i = 0; i < ARRAY_SIZE(fields); i++)
-			fixed += nqd_varint_len(fields[i]);
-		if (fixed + ranges_len > room)
+		len += nqd_varint_len(gap) + nqd_varint_len(range_len);
+		if (len + nqd_varint_len(fit) > room)
 			break;
 	}
 	fields[3] = fit - 1;

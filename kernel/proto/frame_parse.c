@@ -6,6 +6,9 @@
 /* RFC 9000 section 4.6: more streams of a kind than this cannot have stream IDs. */
 #define NQD_FRAME_STREAMS_MAX BIT_ULL(60)
 
+/* RFC 9000 section 16: so small, an integer is the byte that it is encoded as. */
+#define NQD_FRAME_TYPES BIT(6)
+
 static bool nqd_frame_get(struct nqd_frame_iter *it, u64 *v)
 {
 	int len = nqd_varint_get(it->p, (size_t)(it->end - it->p), v);
@@ -275,7 +278,9 @@ int nqd_frame_next(struct nqd_frame_iter *it, struct nqd_frame *f)
 			return nqd_frame_fail(it, NQD_QUIC_PROTOCOL_VIOLATION, 0);
 		return 0;
 	}
-	if (!nqd_frame_get(it, &type))
+	if (likely(*it->p < NQD_FRAME_TYPES))
+		type = *it->p++;
+	else if (!nqd_frame_get(it, &type))
 		return nqd_frame_fail(it, NQD_QUIC_FRAME_ENCODING_ERROR, 0);
 	/* RFC 9000 section 12.4: unknown types cannot be skipped: they have no length. */
 	if (!nqd_frame_known(type))

@@ -227,29 +227,6 @@ int nqd_keys_rx_failed(struct nqd_keys *k)
 }
 
 /**
- * nqd_keys_tx_reserve() - take the right to seal packets with the current TX key
- * @k: key state
- * @packets: packets wished for
- * @flags: NQD_KEYS_UPDATE_NEEDED is added once a generation
- *
- * Return: packets granted; fewer than wished for, down to 0, at the confidentiality limit
- * (RFC 9001 section 6.6).
- */
-u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned int *flags)
-{
-	u64 left = k->sealed < k->seal_limit ? k->seal_limit - k->sealed : 0;
-
-	if (unlikely(packets > left))
-		packets = (u32)left;
-	k->sealed += packets;
-	if (unlikely(k->sealed >= k->seal_half && !k->update_asked)) {
-		k->update_asked = true;
-		*flags |= NQD_KEYS_UPDATE_NEEDED;
-	}
-	return packets;
-}
-
-/**
  * nqd_keys_update() - start a key update of our own
  * @k: key state
  * @next_pn: packet number that the next sent packet will have
@@ -293,17 +270,6 @@ int nqd_keys_on_ack(struct nqd_keys *k, u64 carrier_generation, u64 largest_acke
 	/* RFC 9001 section 6.5: three PTO before the next update, so that two sets of keys are enough. */
 	k->update_at = k->updates ? now + 3 * pto : now;
 	return 0;
-}
-
-/**
- * nqd_keys_ack_sent() - an ACK frame leaves
- * @k: key state
- * @largest_reported: its Largest Acknowledged
- */
-void nqd_keys_ack_sent(struct nqd_keys *k, u64 largest_reported)
-{
-	if (unlikely(!k->rx_confirmed) && largest_reported >= k->rx_first_pn)
-		k->rx_confirmed = true;
 }
 
 /**

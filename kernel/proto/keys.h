@@ -112,10 +112,8 @@ unsigned int nqd_keys_rx_opened(struct nqd_keys *k, u64 generation, u64 pn, u64 
 				u64 pto);
 int nqd_keys_rx_failed(struct nqd_keys *k);
 
-u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned int *flags);
 int nqd_keys_update(struct nqd_keys *k, u64 next_pn, u64 now, unsigned int *flags);
 int nqd_keys_on_ack(struct nqd_keys *k, u64 carrier_generation, u64 largest_acked, u64 now, u64 pto);
-void nqd_keys_ack_sent(struct nqd_keys *k, u64 largest_reported);
 int nqd_keys_next_installed(struct nqd_keys *k, enum nqd_keys_dir dir, u64 generation);
 unsigned int nqd_keys_on_timer(struct nqd_keys *k, u64 now);
 
@@ -168,6 +166,40 @@ static inline u64 nqd_keys_deadline(const struct nqd_keys *k)
 static inline u8 nqd_keys_tx_phase(const struct nqd_keys *k)
 {
 	return k->tx_generation & 1;
+}
+
+/**
+ * nqd_keys_tx_reserve() - take the right to seal packets with the current TX key
+ * @k: key state
+ * @packets: packets wished for
+ * @flags: NQD_KEYS_UPDATE_NEEDED is added once a generation
+ *
+ * Return: packets granted; fewer than wished for, down to 0, at the confidentiality limit
+ * (RFC 9001 section 6.6).
+ */
+static inline u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned int *flags)
+{
+	u64 left = k->sealed < k->seal_limit ? k->seal_limit - k->sealed : 0;
+
+	if (unlikely(packets > left))
+		packets = (u32)left;
+	k->sealed += packets;
+	if (unlikely(k->sealed >= k->seal_half && !k->update_asked)) {
+		k->update_asked = true;
+		*flags |= NQD_KEYS_UPDATE_NEEDED;
+	}
+	return packets;
+}
+
+/**
+ * nqd_keys_ack_sent() - an ACK frame leaves
+ * @k: key state
+ * @largest_reported: its Largest Acknowledged
+ */
+static inline void nqd_keys_ack_sent(struct nqd_keys *k, u64 largest_reported)
+{
+	if (unlikely(!k->rx_confirmed) && largest_reported >= k->rx_first_pn)
+		k->rx_confirmed = true;
 }
 
 #endif

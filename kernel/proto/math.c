@@ -74,6 +74,9 @@ u64 nqd_mul_div(u64 a, u64 b, u64 c)
 {
 	u64 low, mid, high;
 
+	/* The usual case: the product fits. */
+	if (likely(fls64(a) + fls64(b) <= 64))
+		return nqd_div(a * b, c);
 	/* Schoolbook: a * b is high * 2^64 + low. */
 	low = (a & U32_MAX) * (b & U32_MAX);
 	mid = (a >> 32) * (b & U32_MAX) + (low >> 32);
@@ -97,5 +100,10 @@ u64 nqd_mul_div(u64 a, u64 b, u64 c)
  */
 u64 nqd_ns_to_us(u64 ns)
 {
+#if BITS_PER_LONG == 64
+	/* A constant divisor: the compiler multiplies. */
+	return (unsigned long)ns / NSEC_PER_USEC;
+#else
 	return nqd_div(ns, NSEC_PER_USEC);
+#endif
 }

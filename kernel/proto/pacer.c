@@ -13,11 +13,6 @@
 #define NQD_PACER_BURST_RATE_SHIFT 10
 #define NQD_PACER_BURST_MAX (2 * 65536)
 
-static u64 nqd_pacer_time(const struct nqd_pacer *p, u32 bytes)
-{
-	return nqd_mul_shr(p->byte_time, bytes, NQD_PACER_SHIFT);
-}
-
 /**
  * nqd_pacer_init() - no pace yet
  * @p: pacer
@@ -54,18 +49,6 @@ void nqd_pacer_set(struct nqd_pacer *p, u64 now, u64 rate, u32 mss)
 }
 
 /**
- * nqd_pacer_when() - when may the next packet leave?
- * @p: pacer
- * @now: time, ns
- *
- * Return: @now or later, ns.
- */
-u64 nqd_pacer_when(const struct nqd_pacer *p, u64 now)
-{
-	return max(now, nqd_sub_sat(p->full_at, p->burst_time));
-}
-
-/**
  * nqd_pacer_budget() - how many equal packets may leave now?
  * @p: pacer
  * @now: time, ns
@@ -89,13 +72,3 @@ u32 nqd_pacer_budget(const struct nqd_pacer *p, u64 now, u32 size, u32 max_packe
 	return (u32)min_t(u64, nqd_div(credit, each) + 1, max_packets);
 }
 
-/**
- * nqd_pacer_sent() - a packet leaves
- * @p: pacer
- * @now: when, ns
- * @size: bytes
- */
-void nqd_pacer_sent(struct nqd_pacer *p, u64 now, u32 size)
-{
-	p->full_at = max(p->full_at, now) + nqd_pacer_time(p, size);
-}

@@ -6,7 +6,7 @@
 #ifndef _NQD_PROTO_PACER_H
 #define _NQD_PROTO_PACER_H
 
-#include "base.h"
+#include "math.h"
 
 /* Fixed point of the time a byte takes. */
 #define NQD_PACER_SHIFT 20
@@ -29,8 +29,34 @@ struct nqd_pacer {
 
 void nqd_pacer_init(struct nqd_pacer *p, u64 now);
 void nqd_pacer_set(struct nqd_pacer *p, u64 now, u64 rate, u32 mss);
-u64 nqd_pacer_when(const struct nqd_pacer *p, u64 now);
 u32 nqd_pacer_budget(const struct nqd_pacer *p, u64 now, u32 size, u32 max_packets);
-void nqd_pacer_sent(struct nqd_pacer *p, u64 now, u32 size);
+
+static inline u64 nqd_pacer_time(const struct nqd_pacer *p, u32 bytes)
+{
+	return nqd_mul_shr(p->byte_time, bytes, NQD_PACER_SHIFT);
+}
+
+/**
+ * nqd_pacer_when() - when may the next packet leave?
+ * @p: pacer
+ * @now: time, ns
+ *
+ * Return: @now or later, ns.
+ */
+static inline u64 nqd_pacer_when(const struct nqd_pacer *p, u64 now)
+{
+	return max(now, nqd_sub_sat(p->full_at, p->burst_time));
+}
+
+/**
+ * nqd_pacer_sent() - a packet leaves
+ * @p: pacer
+ * @now: when, ns
+ * @size: bytes
+ */
+static inline void nqd_pacer_sent(struct nqd_pacer *p, u64 now, u32 size)
+{
+	p->full_at = max(p->full_at, now) + nqd_pacer_time(p, size);
+}
 
 #endif

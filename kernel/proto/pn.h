@@ -5,10 +5,56 @@
 
 #include "base.h"
 
-u64 nqd_pn_decode(u64 largest, u32 truncated, u8 pn_len);
-u8 nqd_pn_len(u64 pn, u64 largest_acked);
 u32 nqd_pn_truncate(u64 pn, u8 pn_len);
 u32 nqd_pn_get(const u8 *p, u8 pn_len);
 u8 *nqd_pn_put(u8 *p, u64 pn, u8 pn_len);
+
+/**
+ * nqd_pn_len() - RFC 9000 section 17.1: bytes that a packet number needs on the wire
+ * @pn: packet number to send
+ * @largest_acked: largest packet number that the peer acknowledged, or NQD_PN_NONE; below @pn
+ *
+ * Return: 1 to 4, or 0 where no length suffices: the peer is 2^31 packets behind.
+ */
+static inline u8 nqd_pn_len(u64 pn, u64 largest_acked)
+{
+	u64 distance = largest_acked == NQD_PN_NONE ? pn + 1 : pn - largest_acked;
+
+	/*
+	 * The size must represent more than twice as large a range as the distance. (The sample
+	 * algorithm of appendix A.2 yields exactly twice for distances of 2^7, 2^15 and 2^23.)
+	 */
+	if (distance < 1ULL << 7)
+		return 1;
+	if (distance < 1ULL << 15)
+		return 2;
+	if (distance < 1ULL << 23)
+		return 3;
+	return distance < 1ULL << 31 ? 4 : 0;
+}
+
+/**
+ * nqd_pn_decode() - RFC 9000 appendix A.3: recover a packet number
+ * @largest: largest packet number received and authenticated, or NQD_PN_NONE
+ * @truncated: the number in the packet
+ * @pn_len: bytes it has there, 1 to 4
+ *
+ * Return: the number nearest to the next expected one, or NQD_PN_NONE where that is above 2^62-1.
+ */
+static inline u64 nqd_pn_decode(u64 largest, u32 truncated, u8 pn_len)
+{
+	u64 expected = largest == NQD_PN_NONE ? 0 : largest + 1;
+	u64 window = 1ULL << (8 * pn_len);
+	u64 half = window / 2;
+	u64 pn = (expected & ~(window - 1)) | truncated;
+
+	/* The appendix' conditions, with the terms moved so that nothing wraps below zero. */
+	if (pn + half <= expected && pn < (1ULL << 62) - window)
+		pn += window;
+	else if (pn > expected + half && pn >= window)
+		pn -= window;
+	/* The appendix stops short of this: beyond 2^62-1 a candidate can remain. */
+	return pn <= NQD_PN_MAX ? pn : NQD_PN_NONE;
+}
 
 #endif

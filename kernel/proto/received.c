@@ -7,9 +7,9 @@ static u64 *nqd_received_word(struct nqd_received *r, u64 pn)
 	return &r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS];
 }
 
-static bool nqd_received_bit(const struct nqd_received *r, u64 pn)
+static void nqd_received_set(struct nqd_received *r, u64 pn)
 {
-	return r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS] >> (pn % 64) & 1;
+	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
 }
 
 /* The bits of one word that stand for @from to @to, both in the word of @from. */
@@ -41,11 +41,118 @@ static void nqd_received_clear(struct nqd_received *r, u64 from, u64 largest)
 	}
 }
 
+/* Go down from *@pn to the nearest number whose bit is @set; false where none is, down to @floor. */
+static bool nqd_received_find(const struct nqd_received *r, u64 *pn, u64 floor, bool set)
+{
+	u64 at = *pn;
+
+	for (;;) {
+		u64 word = r->bitmap[(at / 64) % NQD_RECEIVED_WORDS];
+		u64 first = at & ~63ULL;
+
+		word = (set ? word : ~word) & (U64_MAX >> (63 - at % 64));
+		if (word) {
+			at = first + (u64)fls64(word) - 1;
+			*pn = at;
+			return at >= floor;
+		}
+		if (first <= floor)
+			return false;
+		at = first - 1;
+	}
+}
+
+/* Make the list of ranges anew from the bitmap. */
+static void nqd_received_list(struct nqd_received *r)
+{
+	u64 pn = r->largest;
+
+	for (r->count = 0; r->count < NQD_RECEIVED_RANGES; r->count++) {
+		struct nqd_pn_range *range = &r->ranges[r->count];
+
+		range->largest = pn;
+		if (!nqd_received_find(r, &pn, r->floor, false)) {
+			range->smallest = r->floor;
+			r->count++;
+			break;
+		}
+		range->smallest = pn + 1;
+		if (!nqd_received_find(r, &pn, r->floor, true)) {
+			r->count++;
+			break;
+		}
+	}
+}
+
+/* A range of one number, the @at-th newest; the oldest is left out where there is no room. */
+static void nqd_received_insert(struct nqd_received *r, u32 at, u64 pn)
+{
+	struct nqd_pn_range *range = &r->ranges[at];
+
+	if (at == NQD_RECEIVED_RANGES)
+		return;
+	if (r->count < NQD_RECEIVED_RANGES)
+		r->count++;
+	memmove(range + 1, range, (r->count - 1 - at) * sizeof(*range));
+	range->smallest = pn;
+	range->largest = pn;
+}
+
+/* The number between a range and the next arrived: they are one. The next of the last is not in the list. */
+static void nqd_received_join(struct nqd_received *r, u32 at)
+{
+	struct nqd_pn_range *range = &r->ranges[at];
+
+	if (r->count == NQD_RECEIVED_RANGES) {
+		/* An older range that had no room comes into the list, or is part of this one. */
+		nqd_received_list(r);
+		return;
+	}
+	range->smallest = range[1].smallest;
+	r->count--;
+	memmove(range + 1, range + 2, (r->count - 1 - at) * sizeof(*range));
+}
+
+/* A number arrived late. */
+static void nqd_received_fill(struct nqd_received *r, u64 pn)
+{
+	struct nqd_pn_range *range = r->ranges;
+	u32 at = 0;
+
+	nqd_received_set(r, pn);
+	/* It has to be reported, whatever the peer knows of its neighbours. */
+	r->report_floor = min(r->report_floor, pn);
+	r->late = min(r->late, pn);
+	r->late_mark = r->largest;
+
+	while (at < r->count && range[at].smallest > pn + 1)
+		at++;
+	if (at < r->count && range[at].smallest == pn + 1) {
+		range[at].smallest = pn;
+		if (at + 1 == NQD_RECEIVED_RANGES ||
+		    (at + 1 < r->count && range[at + 1].largest + 1 == pn))
+			nqd_received_join(r, at);
+	} else if (at < r->count && range[at].largest + 1 == pn) {
+		range[at].largest = pn;
+	} else {
+		nqd_received_insert(r, at, pn);
+	}
+}
+
 /* The window moves with the largest number; what falls out of it cannot be told apart any more. */
 static void nqd_received_raise_floor(struct nqd_received *r)
 {
 	if (r->largest >= NQD_RECEIVED_WINDOW)
 		r->floor = max(r->floor, r->largest - (NQD_RECEIVED_WINDOW - 1));
+}
+
+/* The largest number so far arrived. */
+static void nqd_received_advance(struct nqd_received *r, u64 pn, u64 now)
+{
+	nqd_received_set(r, pn);
+	r->largest = pn;
+	r->largest_time = now;
+	nqd_received_raise_floor(r);
 }
 
 /**
@@ -107,23 +214,24 @@ int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *range
 			*nqd_received_word(r, pn) |= nqd_received_mask(pn, to);
 		}
 	}
+	nqd_received_list(r);
 	return 0;
 }
 
-/**
- * nqd_received_check() - RFC 9000 section 12.3: was this packet processed before?
- * @r: what was received
- * @pn: number of a packet whose AEAD tag was verified
- *
- * Return: NQD_DROP_NONE for a new packet, else why to drop it.
- */
-enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn)
+/* The first number of all, one after a gap, or one that arrived late; false for what is not new. */
+static noinline bool nqd_received_out_of_order(struct nqd_received *r, u64 pn, u64 now)
 {
-	if (unlikely(pn < r->floor))
-		return NQD_DROP_TOO_OLD;
-	if (likely(r->largest == NQD_PN_NONE || pn > r->largest))
-		return NQD_DROP_NONE;
-	return nqd_received_bit(r, pn) ? NQD_DROP_DUPLICATE : NQD_DROP_NONE;
+	if (WARN_ON_ONCE(pn > NQD_PN_MAX || nqd_received_check(r, pn) != NQD_DROP_NONE))
+		return false;
+	if (r->largest != NQD_PN_NONE && pn < r->largest) {
+		nqd_received_fill(r, pn);
+		return true;
+	}
+	if (r->largest != NQD_PN_NONE)
+		nqd_received_clear(r, r->largest + 1, pn);
+	nqd_received_insert(r, 0, pn);
+	nqd_received_advance(r, pn, now);
+	return true;
 }
 
 /**
@@ -135,21 +243,12 @@ enum nqd_drop_reason nqd_received_check(const struct nqd_received *r, u64 pn)
  */
 void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
 {
-	if (WARN_ON_ONCE(pn > NQD_PN_MAX || nqd_received_check(r, pn) != NQD_DROP_NONE))
+	if (likely(pn == r->largest + 1 && r->count && pn <= NQD_PN_MAX)) {
+		r->ranges[0].largest = pn;
+		nqd_received_advance(r, pn, now);
+	} else if (!nqd_received_out_of_order(r, pn, now)) {
 		return;
-	if (r->largest == NQD_PN_NONE || pn > r->largest) {
-		if (r->largest != NQD_PN_NONE && pn != r->largest + 1)
-			nqd_received_clear(r, r->largest + 1, pn);
-		r->largest = pn;
-		r->largest_time = now;
-		nqd_received_raise_floor(r);
-	} else {
-		/* It has to be reported, whatever the peer knows of its neighbours. */
-		r->report_floor = min(r->report_floor, pn);
-		r->late = min(r->late, pn);
-		r->late_mark = r->largest;
 	}
-	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
 
 	/* RFC 9000 section 13.4.1: every packet counts once; duplicates do not get here. */
 	switch (ecn) {
@@ -212,27 +311,6 @@ bool nqd_received_all(const struct nqd_received *r, u64 smallest, u64 largest)
 	return true;
 }
 
-/* Go down from *@pn to the nearest number whose bit is @set; false where none is, down to @floor. */
-static bool nqd_received_find(const struct nqd_received *r, u64 *pn, u64 floor, bool set)
-{
-	u64 at = *pn;
-
-	for (;;) {
-		u64 word = r->bitmap[(at / 64) % NQD_RECEIVED_WORDS];
-		u64 first = at & ~63ULL;
-
-		word = (set ? word : ~word) & (U64_MAX >> (63 - at % 64));
-		if (word) {
-			at = first + (u64)fls64(word) - 1;
-			*pn = at;
-			return at >= floor;
-		}
-		if (first <= floor)
-			return false;
-		at = first - 1;
-	}
-}
-
 /**
  * nqd_received_ranges() - what an ACK frame has to say
  * @r: what was received
@@ -241,26 +319,18 @@ static bool nqd_received_find(const struct nqd_received *r, u64 *pn, u64 floor, 
  *
  * RFC 9000 section 13.2.3: the largest number is always part of it.
  *
- * Return: number of ranges, 0 only where nothing was received or @max is 0.
+ * Return: number of ranges, at most NQD_RECEIVED_RANGES; 0 only where nothing was received or @max is 0.
  */
 u32 nqd_received_ranges(const struct nqd_received *r, struct nqd_pn_range *ranges, u32 max)
 {
-	u64 floor = max(r->floor, r->report_floor);
-	u64 pn = r->largest;
-	u32 count = 0;
+	u64 floor = min(max(r->floor, r->report_floor), r->largest);
+	u32 count;
 
-	if (r->largest == NQD_PN_NONE)
-		return 0;
-	floor = min(floor, r->largest);
-	while (count < max) {
-		ranges[count].largest = pn;
-		if (!nqd_received_find(r, &pn, floor, false)) {
-			ranges[count++].smallest = floor;
-			break;
-		}
-		ranges[count++].smallest = pn + 1;
-		if (!nqd_received_find(r, &pn, floor, true))
-			break;
+	max = min(max, r->count);
+	for (count = 0; count < max && r->ranges[count].largest >= floor; count++) {
+		ranges[count] = r->ranges[count];
+		if (ranges[count].smallest < floor)
+			ranges[count].smallest = floor;
 	}
 	return count;
 }

@@ -266,8 +266,12 @@ int nqd_recovery_on_ack(struct nqd_recovery *r, const struct nqd_recovery_ack *a
 	u64 ce;
 	int err;
 
-	memset(res, 0, sizeof(*res));
+	res->probes = 0;
+	res->rtt_sampled = false;
+	res->reduced = false;
 	err = nqd_recovery_walk(r, ack, sink, &res->acked);
+	if (unlikely(err || !res->acked.packets))
+		memset(&res->lost, 0, sizeof(res->lost));
 	if (unlikely(err))
 		return err;
 	if (advanced)

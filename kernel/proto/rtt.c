@@ -72,24 +72,3 @@ void nqd_rtt_sample(struct nqd_rtt *r, u64 latest, u64 ack_delay, u64 now)
 	r->smoothed = r->smoothed - r->smoothed / 8 + r->adjusted / 8;
 }
 
-/**
- * nqd_rtt_sampled() - is there a sample?
- * @r: estimator
- *
- * Return: false while the estimate is only the initial one.
- */
-bool nqd_rtt_sampled(const struct nqd_rtt *r)
-{
-	return r->first_sample != NQD_TIME_NEVER;
-}
-
-/**
- * nqd_rtt_pto() - RFC 9002 section 6.2.1: the probe timeout period, without backoff
- * @r: estimator
- *
- * Return: ns.
- */
-u64 nqd_rtt_pto(const struct nqd_rtt *r)
-{
-	return r->smoothed + max_t(u64, 4 * r->var, NQD_RTT_GRANULARITY) + r->max_ack_delay;
-}

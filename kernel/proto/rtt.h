@@ -34,7 +34,27 @@ struct nqd_rtt {
 void nqd_rtt_init(struct nqd_rtt *r, u64 initial, u64 max_ack_delay);
 void nqd_rtt_import(struct nqd_rtt *r, u64 latest, u64 min, u64 smoothed, u64 var, u64 now);
 void nqd_rtt_sample(struct nqd_rtt *r, u64 latest, u64 ack_delay, u64 now);
-bool nqd_rtt_sampled(const struct nqd_rtt *r);
-u64 nqd_rtt_pto(const struct nqd_rtt *r);
+
+/**
+ * nqd_rtt_sampled() - is there a sample?
+ * @r: estimator
+ *
+ * Return: false while the estimate is only the initial one.
+ */
+static inline bool nqd_rtt_sampled(const struct nqd_rtt *r)
+{
+	return r->first_sample != NQD_TIME_NEVER;
+}
+
+/**
+ * nqd_rtt_pto() - RFC 9002 section 6.2.1: the probe timeout period, without backoff
+ * @r: estimator
+ *
+ * Return: ns.
+ */
+static inline u64 nqd_rtt_pto(const struct nqd_rtt *r)
+{
+	return r->smoothed + max_t(u64, 4 * r->var, NQD_RTT_GRANULARITY) + r->max_ack_delay;
+}
 
 #endif

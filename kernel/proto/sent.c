@@ -10,22 +10,6 @@ static u64 nqd_sent_base(const struct nqd_sent *s)
 	return s->next_pn - s->first_pn > entries ? s->next_pn - entries : s->first_pn;
 }
 
-/*
- * RFC 9000 section 17.1: four bytes of packet number reach less than 2^31 above the largest acknowledged.
- * A batch ends within the ring, hence the margin.
- */
-static bool nqd_sent_reachable(const struct nqd_sent *s)
-{
-	u64 acked = s->largest_acked == NQD_PN_NONE ? 0 : s->largest_acked;
-
-	return s->next_pn - acked < (1ULL << 31) - 1 - NQD_SENT_RING_MAX;
-}
-
-static struct nqd_sent_packet *nqd_sent_entry(const struct nqd_sent *s, u64 pn)
-{
-	return &s->ring[(u32)pn & s->mask];
-}
-
 /**
  * nqd_sent_init() - nothing in flight
  * @s: ring
@@ -56,17 +40,6 @@ int nqd_sent_init(struct nqd_sent *s, struct nqd_sent_packet *ring, u32 entries,
 	return nqd_sent_reachable(s) ? 0 : -EINVAL;
 }
 
-/**
- * nqd_sent_next_pn() - the number that the next packet gets
- * @s: ring
- *
- * Return: packet number; above NQD_PN_MAX none may be sent (RFC 9000 section 12.3).
- */
-u64 nqd_sent_next_pn(const struct nqd_sent *s)
-{
-	return s->next_pn;
-}
-
 /*
  * Packets outside of the flight (they carry nothing but ACK frames) must not hold the ring: nothing
  * elicits their acknowledgement, and it tells nothing that is missed.
@@ -83,17 +56,6 @@ static void nqd_sent_forget(struct nqd_sent *s)
 		p->flags = (u16)((p->flags & ~NQD_SENT_STATE_MASK) | NQD_SENT_FORGOTTEN);
 		s->forgotten++;
 	}
-}
-
-/**
- * nqd_sent_full() - is there no entry for another packet?
- * @s: ring
- *
- * Return: true where nqd_sent_add() would refuse.
- */
-bool nqd_sent_full(struct nqd_sent *s)
-{
-	return nqd_sent_room(s) == 0;
 }
 
 /**
@@ -153,44 +115,6 @@ struct nqd_sent_packet *nqd_sent_grow(struct nqd_sent *s, struct nqd_sent_packet
 	s->mask = entries - 1;
 	s->first_pn = base;
 	return old;
-}
-
-/**
- * nqd_sent_add() - a packet is sent
- * @s: ring
- * @now: when it leaves, ns; never before the packet before it
- * @size: bytes of UDP payload
- * @flags: NQD_SENT_* without a state
- * @ack_reported: with NQD_SENT_ACK: the largest packet number that its ACK frame reports
- *
- * Its number is what nqd_sent_next_pn() said before.
- *
- * Return: the entry, whose part for the delivery rate is the caller's to fill; NULL: the ring is full.
- */
-struct nqd_sent_packet *nqd_sent_add(struct nqd_sent *s, u64 now, u16 size, u16 flags,
-				     u64 ack_reported)
-{
-	struct nqd_sent_packet *p;
-
-	if (unlikely(nqd_sent_full(s)))
-		return NULL;
-	p = nqd_sent_entry(s, s->next_pn);
-	prefetchw(p + 2);
-	p->time_sent = now;
-	p->size = size;
-	p->flags = (u16)(flags | NQD_SENT_OUTSTANDING);
-	p->ack_reported = (u32)ack_reported;
-	if (flags & NQD_SENT_ACK)
-		s->ack_reported = max(s->ack_reported, ack_reported);
-	if (flags & NQD_SENT_IN_FLIGHT)
-		s->bytes_in_flight += size;
-	if (flags & NQD_SENT_ACK_ELICITING) {
-		s->eliciting++;
-		s->last_eliciting = now;
-	}
-	s->sent++;
-	s->next_pn++;
-	return p;
 }
 
 /* A packet is not waited for any more: its share of the sums ends, its entry says why. */

@@ -146,18 +146,93 @@ struct nqd_sent_acked {
 
 int nqd_sent_init(struct nqd_sent *s, struct nqd_sent_packet *ring, u32 entries, u64 next_pn,
 		  u64 largest_acked);
-u64 nqd_sent_next_pn(const struct nqd_sent *s);
-bool nqd_sent_full(struct nqd_sent *s);
 u32 nqd_sent_room(struct nqd_sent *s);
 u32 nqd_sent_want_grow(const struct nqd_sent *s);
 struct nqd_sent_packet *nqd_sent_grow(struct nqd_sent *s, struct nqd_sent_packet *ring, u32 entries);
-struct nqd_sent_packet *nqd_sent_add(struct nqd_sent *s, u64 now, u16 size, u16 flags,
-				     u64 ack_reported);
 int nqd_sent_cancel(struct nqd_sent *s, u64 pn);
 bool nqd_sent_set_lost(struct nqd_sent *s, struct nqd_sent_packet *p);
 struct nqd_sent_packet *nqd_sent_find(const struct nqd_sent *s, u64 pn);
 void nqd_sent_ack_begin(struct nqd_sent_acked *a);
 int nqd_sent_ack_range(struct nqd_sent *s, u64 smallest, u64 largest, struct nqd_sent_acked *a,
 		       const struct nqd_sent_sink *sink);
+
+/**
+ * nqd_sent_next_pn() - the number that the next packet gets
+ * @s: ring
+ *
+ * Return: packet number; above NQD_PN_MAX none may be sent (RFC 9000 section 12.3).
+ */
+static inline u64 nqd_sent_next_pn(const struct nqd_sent *s)
+{
+	return s->next_pn;
+}
+
+/*
+ * RFC 9000 section 17.1: four bytes of packet number reach less than 2^31 above the largest acknowledged.
+ * A batch ends within the ring, hence the margin.
+ */
+static inline bool nqd_sent_reachable(const struct nqd_sent *s)
+{
+	u64 acked = s->largest_acked == NQD_PN_NONE ? 0 : s->largest_acked;
+
+	return s->next_pn - acked < (1ULL << 31) - 1 - NQD_SENT_RING_MAX;
+}
+
+/**
+ * nqd_sent_full() - is there no entry for another packet?
+ * @s: ring
+ *
+ * Return: true where nqd_sent_add() would refuse.
+ */
+static inline bool nqd_sent_full(struct nqd_sent *s)
+{
+	/* Nearly always there is one, and the sums of nqd_sent_room() are not needed. */
+	if (likely(s->next_pn - s->oldest <= s->mask && s->next_pn <= NQD_PN_MAX))
+		return !nqd_sent_reachable(s);
+	return nqd_sent_room(s) == 0;
+}
+
+static inline struct nqd_sent_packet *nqd_sent_entry(const struct nqd_sent *s, u64 pn)
+{
+	return &s->ring[(u32)pn & s->mask];
+}
+
+/**
+ * nqd_sent_add() - a packet is sent
+ * @s: ring
+ * @now: when it leaves, ns; never before the packet before it
+ * @size: bytes of UDP payload
+ * @flags: NQD_SENT_* without a state
+ * @ack_reported: with NQD_SENT_ACK: the largest packet number that its ACK frame reports
+ *
+ * Its number is what nqd_sent_next_pn() said before.
+ *
+ * Return: the entry, whose part for the delivery rate is the caller's to fill; NULL: the ring is full.
+ */
+static inline struct nqd_sent_packet *nqd_sent_add(struct nqd_sent *s, u64 now, u16 size, u16 flags,
+						   u64 ack_reported)
+{
+	struct nqd_sent_packet *p;
+
+	if (unlikely(nqd_sent_full(s)))
+		return NULL;
+	p = nqd_sent_entry(s, s->next_pn);
+	prefetchw(p + 2);
+	p->time_sent = now;
+	p->size = size;
+	p->flags = (u16)(flags | NQD_SENT_OUTSTANDING);
+	p->ack_reported = (u32)ack_reported;
+	if (flags & NQD_SENT_ACK)
+		s->ack_reported = max(s->ack_reported, ack_reported);
+	if (flags & NQD_SENT_IN_FLIGHT)
+		s->bytes_in_flight += size;
+	if (flags & NQD_SENT_ACK_ELICITING) {
+		s->eliciting++;
+		s->last_eliciting = now;
+	}
+	s->sent++;
+	s->next_pn++;
+	return p;
+}
 
 #endif

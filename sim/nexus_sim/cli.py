@@ -77,6 +77,11 @@ def summarise(name: str, results: Sequence[Result]) -> dict[str, Any]:
                 "slow_start_exit_s": round(statistics.median(ended), 3) if ended else None,
                 "exit_queue": round(_median(results, number, lambda f: f.exit_queue), 3),
                 "exit_drops": _median(results, number, lambda f: f.exit_drops),
+                "model_deviation": (
+                    round(_median(results, number, lambda f: f.model_deviation or 0.0), 4)
+                    if scenario.compare
+                    else None
+                ),
             }
         )
     return {
@@ -94,20 +99,22 @@ def summarise(name: str, results: Sequence[Result]) -> dict[str, Any]:
 
 def _print_table(summaries: Sequence[dict[str, Any]]) -> None:
     head = (
-        f"{'scenario':<14} {'flow':<11} {'goodput':>8} {'late':>8} {'share':>6} {'loss':>7}"
+        f"{'scenario':<15} {'flow':<11} {'goodput':>8} {'late':>8} {'share':>6} {'loss':>7}"
         f" {'rtt ms':>7} {'reduced':>7} {'spurious':>8} {'ptos':>5}"
-        f" {'exit s':>7} {'queue':>6} {'drops':>6}"
+        f" {'exit s':>7} {'queue':>6} {'drops':>6} {'model':>6}"
     )
     print(head)
     for summary in summaries:
         for flow in summary["flows"]:
             end = flow["slow_start_exit_s"]
+            model = flow["model_deviation"]
             print(
-                f"{summary['scenario']:<14} {flow['congestion']:<11} {flow['goodput_mbit']:>8.2f}"
+                f"{summary['scenario']:<15} {flow['congestion']:<11} {flow['goodput_mbit']:>8.2f}"
                 f" {flow['late_goodput_mbit']:>8.2f} {flow['share']:>6.3f} {flow['loss']:>7.4f}"
                 f" {flow['rtt_ms']:>7.1f} {flow['reductions']:>7g} {flow['spurious']:>8g}"
                 f" {flow['ptos']:>5g} {'-' if end is None else f'{end:.2f}':>7}"
                 f" {flow['exit_queue']:>6.2f} {flow['exit_drops']:>6g}"
+                f" {'-' if model is None else f'{model:.3f}':>6}"
             )
 
 
@@ -153,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.list:
         for name, scenario in SCENARIOS.items():
-            print(f"{name:<14} {scenario.shows}")
+            print(f"{name:<15} {scenario.shows}")
         return 0
     if options.seeds < 1 or options.jobs < 1:
         parser.error("--seeds and --jobs begin at 1")

@@ -5,6 +5,7 @@ Written from the RFC and not from `kernel/proto/cc_cubic.c`, to check that one: 
 window, `ideal_path` drives it over a path that only delays, as an ideal ACK clock.
 """
 
+import bisect
 import heapq
 import math
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)
 """Section 4.3."""
 MINIMUM: Final = 2.0
 """Segments; RFC 9002 section 7.2."""
+
+ACKS_PER_ROUND: Final = 8
+"""What a receiver of ours aims at (`kernel/proto/ack.c`)."""
 
 
 @dataclass(slots=True)
@@ -99,7 +103,11 @@ class _Flight:
 
 
 def ideal_path(
-    rtt: float, drop_times: Sequence[float], duration: float, ssthresh: float = math.inf
+    rtt: float,
+    drop_times: Sequence[float],
+    duration: float,
+    ssthresh: float = math.inf,
+    acks_per_round: int | None = None,
 ) -> list[tuple[float, float]]:
     """Drive the model over a path that delays each segment and its ACK by `rtt` in all.
 
@@ -112,6 +120,8 @@ def ideal_path(
         drop_times: when a segment is dropped, s, ascending.
         duration: how long, s.
         ssthresh: slow start threshold to begin with, segments.
+        acks_per_round: acknowledgements in a round trip, each of two segments at least and 64 at
+            most; after a lost segment of every one. None: every segment has its own.
 
     Returns:
         (time, window) after each acknowledgement, s and segments.
@@ -125,8 +135,9 @@ def ideal_path(
     pending: list[int] = []
     history: list[tuple[float, float]] = []
     next_send = 0.0
+    unacked = 0
     while now < duration:
-        outstanding = len(flight.heap) + len(pending)
+        outstanding = len(flight.heap) + unacked + len(pending)
         if outstanding + 1 <= window.cwnd and (not flight.heap or next_send <= flight.heap[0][0]):
             now = max(now, next_send)
             number = flight.next_number
@@ -140,6 +151,12 @@ def ideal_path(
             next_send = max(next_send, now) + rtt / (gain * window.cwnd)
             continue
         now, number = heapq.heappop(flight.heap)
+        unacked += 1
+        together = 1
+        if acks_per_round is not None and not pending:
+            together = min(max(int(window.cwnd) // acks_per_round, 2), 64)
+        if unacked < together and flight.heap:
+            continue
         newest_acked = max(newest_acked, number)
         for lost in [one for one in pending if newest_acked - one >= 3]:
             pending.remove(lost)
@@ -147,6 +164,43 @@ def ideal_path(
                 window.on_loss()
                 recovery_end = flight.next_number
         if number >= recovery_end:
-            window.on_ack(now, 1.0, rtt)
+            window.on_ack(now, float(unacked), rtt)
+        unacked = 0
         history.append((now, window.cwnd))
     return history
+
+
+def window_at(history: Sequence[tuple[float, float]], when: float) -> float:
+    """Return the window after the last of (time, window) at or before `when`."""
+    index = bisect.bisect_right(history, (when, math.inf)) - 1
+    return history[max(index, 0)][1]
+
+
+def deviation(
+    history: Sequence[tuple[float, float]],
+    rtt: float,
+    drop_times: Sequence[float],
+    duration: float,
+    ssthresh: float,
+) -> float:
+    """Return how far a window is from the model's, at most, as a part of the model's.
+
+    Compared are the ends of all round trips from the tenth on, but for those in which one of the
+    two may have noticed a loss already and the other not: from one before to four after it.
+
+    Args:
+        history: (time, window) of the flow, s and segments; it began to send at time 0.
+        rtt: round trip of the path, which does no more than delay, s.
+        drop_times: when the path dropped a segment, s, ascending.
+        duration: how long the flow was watched, s.
+        ssthresh: slow start threshold that it began with, segments.
+    """
+    model = ideal_path(rtt, drop_times, duration, ssthresh, ACKS_PER_ROUND)
+    worst = 0.0
+    for number in range(10, int(duration / rtt) - 1):
+        when = number * rtt
+        if any(-rtt <= when - drop <= 4 * rtt for drop in drop_times):
+            continue
+        expected = window_at(model, when)
+        worst = max(worst, abs(window_at(history, when) - expected) / expected)
+    return worst

@@ -70,6 +70,7 @@ class LinkConfig:
         ecn_threshold: queue length in bytes from which ECN-capable packets are marked; None: never.
         mtu: largest UDP payload; larger packets vanish.
         outages: intervals (from, to), ns since the start of the run, in which all is lost.
+        drops: times, ns since the start, ascending: the first packet from each of them on is lost.
     """
 
     rate: int = 0
@@ -83,6 +84,7 @@ class LinkConfig:
     ecn_threshold: int | None = None
     mtu: int = 65_527
     outages: tuple[tuple[int, int], ...] = ()
+    drops: tuple[int, ...] = ()
 
 
 class Simulator:
@@ -122,7 +124,7 @@ class Link:
         config: how it behaves; may be replaced during a run.
         sent: packets given to it.
         dropped_queue: of these, dropped by the full queue.
-        dropped_random: lost at random, in an outage, or above the MTU.
+        dropped_random: lost at random, by `drops`, in an outage, or above the MTU.
         marked: marked CE.
         queue_max: longest queue seen, bytes.
     """
@@ -140,6 +142,7 @@ class Link:
         self._last_arrival = 0
         self._departures: deque[tuple[int, int]] = deque()
         self._queued = 0
+        self._drops_done = 0
 
     def queued(self) -> int:
         """Return the bytes in the queue now, with the packet on the wire."""
@@ -152,6 +155,13 @@ class Link:
     def _in_outage(self) -> bool:
         since = self._simulator.now - EPOCH
         return any(begin <= since < end for begin, end in self.config.outages)
+
+    def _is_dropped(self) -> bool:
+        drops = self.config.drops
+        due = self._drops_done < len(drops)
+        due = due and drops[self._drops_done] <= self._simulator.now - EPOCH
+        self._drops_done += due
+        return due
 
     def transmit(self, packet: Packet, receive: Callable[[Packet], None]) -> None:
         """Take a packet; `receive` is called with it when, and if, it arrives."""
@@ -180,6 +190,9 @@ class Link:
             self._queued = queued + packet.size
             self._departures.append((leaves, packet.size))
             self.queue_max = max(self.queue_max, self._queued)
+        if config.drops and self._is_dropped():
+            self.dropped_random += 1
+            return
         if config.loss and self._random.random() < config.loss:
             self.dropped_random += 1
             return

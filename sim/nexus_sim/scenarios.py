@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexus_sim.core import Core
+from nexus_sim.cubic_model import deviation
 from nexus_sim.endpoint import Endpoint, EndpointConfig, connect
 from nexus_sim.network import EPOCH, MS, US, Link, LinkConfig, S, Simulator
 
@@ -29,6 +30,19 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """The window of the one flow is compared with the model of RFC 9438 in `cubic_model`.
+
+    Attributes:
+        ssthresh: slow start threshold to begin with, packets.
+        drops: packets that the path drops, at moments that the seed decides.
+    """
+
+    ssthresh: int
+    drops: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A network and its flows.
 
@@ -40,6 +54,7 @@ class Scenario:
         forward: from the clients to the servers: the bottleneck.
         backward: the way of the acknowledgements.
         actions: (ns since the start, what to do with (clients, servers)).
+        compare: with the model of CUBIC; the path does no more than delay then.
     """
 
     name: str
@@ -49,6 +64,7 @@ class Scenario:
     forward: LinkConfig
     backward: LinkConfig
     actions: tuple[tuple[int, Callable[[list[Endpoint], list[Endpoint]], None]], ...] = ()
+    compare: Compare | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +105,8 @@ class FlowResult:
         exit_queue: bytes in the queue then, as a part of its size.
         exit_drops: packets that the queue had dropped by then.
         acks: ACK frames that the server sent.
+        model_deviation: largest distance of the window from the model's, as a part of that; None
+            where they are not compared.
         series: samples.
     """
 
@@ -105,6 +123,7 @@ class FlowResult:
     exit_queue: float
     exit_drops: int
     acks: int
+    model_deviation: float | None
     series: Series
 
 
@@ -187,8 +206,7 @@ class _Network:
     probes: list[_Probe]
 
 
-def _build(core: Core, scenario: Scenario, seed: int) -> _Network:
-    source = random.Random(seed)  # noqa: S311 - repeatable, not secret
+def _build(core: Core, scenario: Scenario, source: random.Random) -> _Network:
     simulator = Simulator()
     forward = Link(simulator, scenario.forward, source.getrandbits(32))
     backward = Link(simulator, scenario.backward, source.getrandbits(32))
@@ -214,7 +232,9 @@ def run(core: Core, scenario: Scenario, seed: int, *, interval: int = 20 * MS) -
         seed: of every random number in it.
         interval: between samples, ns.
     """
-    network = _build(core, scenario, seed)
+    source = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    scenario = _begin_comparison(scenario, source)
+    network = _build(core, scenario, source)
     simulator, forward = network.simulator, network.forward
     clients, servers, probes = network.clients, network.servers, network.probes
     queue: list[int] = []
@@ -282,7 +302,42 @@ def _flow_result(
         exit_queue=probe.exit_queue,
         exit_drops=probe.exit_drops,
         acks=server.conn.stats.tx_acks,
+        model_deviation=_model_deviation(client, probe, scenario) if scenario.compare else None,
         series=probe.series,
+    )
+
+
+def _model_deviation(client: Endpoint, probe: _Probe, scenario: Scenario) -> float:
+    compare, series = scenario.compare, probe.series
+    assert compare is not None  # noqa: S101 - who calls has looked
+    begin = client.config.source_from / S
+    segment = client.conn.recovery.cc.mss
+    return deviation(
+        [(at - begin, cwnd / segment) for at, cwnd in zip(series.time, series.cwnd, strict=True)],
+        (scenario.forward.delay + scenario.backward.delay) / S,
+        [drop / S - begin for drop in scenario.forward.drops],
+        scenario.duration / S - begin,
+        float(compare.ssthresh),
+    )
+
+
+def _begin_comparison(scenario: Scenario, source: random.Random) -> Scenario:
+    """Draw when packets are dropped, and set the slow start threshold."""
+    compare = scenario.compare
+    if compare is None:
+        return scenario
+    moments = range(S, scenario.duration - S)
+    drops = tuple(sorted(source.sample(moments, compare.drops)))
+
+    def threshold(clients: list[Endpoint], servers: list[Endpoint]) -> None:  # noqa: ARG001
+        for client in clients:
+            cc = client.conn.recovery.cc
+            cc.ssthresh = compare.ssthresh * cc.mss
+
+    return replace(
+        scenario,
+        forward=replace(scenario.forward, drops=drops),
+        actions=((0, threshold), *scenario.actions),
     )
 
 
@@ -375,6 +430,24 @@ def _library() -> list[Scenario]:
                 (cable[0], cable[0]),
             ),
         ]
+    out += [
+        Scenario(
+            f"cubic-model-{rtt}",
+            f"the window against a model of RFC 9438: {rtt} ms, {drops} packets dropped",
+            seconds * S,
+            (
+                # Both ends know the round trip, as they do after a handshake.
+                Flow(
+                    client=EndpointConfig(rtt_initial=rtt * MS),
+                    server=EndpointConfig(rtt_initial=rtt * MS, source_rate=0),
+                ),
+            ),
+            LinkConfig(delay=rtt * MS // 2),
+            LinkConfig(delay=rtt * MS // 2),
+            compare=Compare(ssthresh, drops),
+        )
+        for rtt, ssthresh, drops, seconds in ((10, 40, 4, 10), (40, 160, 5, 30), (100, 160, 2, 30))
+    ]
     ecn = Flow(
         client=EndpointConfig(ecn=True),
         server=EndpointConfig(source_rate=0, ecn=True),

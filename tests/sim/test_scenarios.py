@@ -11,6 +11,7 @@ import pytest
 
 from nexus_sim import cli
 from nexus_sim.core import Core
+from nexus_sim.cubic_model import ACKS_PER_ROUND, deviation, ideal_path
 from nexus_sim.network import S
 from nexus_sim.scenarios import SCENARIOS, Result, run
 
@@ -43,6 +44,19 @@ def test_two_cubic_flows_share(fast: Core) -> None:
         return max(late) / sum(late)
 
     assert median(runs(fast, "cubic-share", 40), larger) <= 0.6
+
+
+def test_cubic_follows_the_model(fast: Core) -> None:
+    results = runs(fast, "cubic-model-40", 12)
+    assert 0 < median(results, lambda r: r.flows[0].model_deviation or 0.0) < 0.05
+
+
+@pytest.mark.parametrize("factor", [0.94, 1.06])
+def test_another_window_is_not_the_models(factor: float) -> None:
+    model = ideal_path(0.04, [2.0], 6.0, 160.0, ACKS_PER_ROUND)
+    assert deviation(model, 0.04, [2.0], 6.0, 160.0) == 0
+    other = [(when, window * factor) for when, window in model]
+    assert deviation(other, 0.04, [2.0], 6.0, 160.0) > 0.05
 
 
 def test_hystart_leaves_slow_start_before_the_queue_is_full(fast: Core) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """cubic_like against an independent model of RFC 9438, and HyStart++ (RFC 9406)."""
 
-import bisect
 from collections import deque
 from typing import Any
 
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus_sim.core import Core, Flavour, load
-from nexus_sim.cubic_model import Cubic, ideal_path
+from nexus_sim.cubic_model import Cubic, ideal_path, window_at
 from tests.proto.recovery.endpoint import MS, MSS, SECOND, Endpoint
 
 
@@ -47,12 +46,6 @@ def core_on_ideal_path(
             batch.clear()
             history.append((now / SECOND, end.cwnd / MSS))
     return history
-
-
-def window_at(history: list[tuple[float, float]], when: float) -> float:
-    """Return the window after the last ACK at or before a time."""
-    index = bisect.bisect_right(history, (when, float("inf"))) - 1
-    return history[max(index, 0)][1]
 
 
 @pytest.mark.parametrize("ack_every", [1, 8])

@@ -106,6 +106,20 @@ class ReceivedMachine(RuleBasedStateMachine):
     def late(self, back: int, ecn: int) -> None:
         self.arrive(max(self.largest - back, 0), ecn)
 
+    @rule(step=st.integers(2, 5), count=st.integers(1, 2 * MAX_RANGES), ecn=st.integers(0, 3))
+    def many_gaps(self, step: int, count: int, ecn: int) -> None:
+        first = max(self.largest, self.floor) + step
+        for pn in range(first, min(first + step * count, PACKET_NUMBER_MAX + 1), step):
+            self.arrive(pn, ecn)
+
+    @precondition(lambda self: self.largest >= 0)
+    @rule(skip=st.integers(0, 2 * MAX_RANGES), count=st.integers(1, 20), every=st.integers(1, 3))
+    def gaps_are_filled(self, skip: int, count: int, every: int) -> None:
+        lowest = max(self.floor, self.largest - 1000)
+        missing = [n for n in range(self.largest, lowest - 1, -1) if n not in self.numbers]
+        for pn in missing[skip : skip + count * every : every]:
+            self.arrive(pn, 0)
+
     @rule(pn=st.integers(0, PACKET_NUMBER_MAX))
     def anywhere(self, pn: int) -> None:
         # Only looked at: accepting it would leave the rest of the run behind its window.

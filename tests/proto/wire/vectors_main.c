@@ -243,7 +243,7 @@ static const char *check_ack(const struct nqv_ack *v)
 	}
 	failure = check_verdicts(v, &r, &agreed);
 	/* The same packets give the same ACK, unless one of the two has forgotten the oldest. */
-	agreed &= v->floor_after == v->floor &&
+	agreed &= v->floor_after == v->floor && v->range_count <= NQD_RECEIVED_RANGES &&
 		  v->ranges[v->range_count - 1].smallest + NQD_RECEIVED_WINDOW > r.largest;
 	if (failure || !agreed)
 		goto out;
