@@ -116,6 +116,8 @@ static void nqe_control_replay(struct nqe_engine *e, struct nqe_session *s,
 				&s->hold[i].remote);
 		free(s->hold[i].data);
 	}
+	free(s->hold);
+	s->hold = NULL;
 	s->held = 0;
 }
 

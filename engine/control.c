@@ -89,8 +89,8 @@ static void nqe_control_detach(struct nqe_engine *e, struct nqe_session *s)
 	if (s->dead)
 		return;
 	s->dead = true;
-	if (e->out.session == s)
-		nqe_out_flush(e);
+	/* Its last packet may be among those that wait. */
+	nqe_out_flush(e);
 	nqe_tx_discard(e, s);
 	nqe_loop_forget(e, s);
 	nqe_route_remove_value(&s->device->routes, s);
@@ -113,6 +113,7 @@ void nqe_control_free_session(struct nqe_engine *e, struct nqe_session *s)
 	*link = s->next;
 	for (i = 0; i < s->held; i++)
 		free(s->hold[i].data);
+	free(s->hold);
 	for (i = 0; i < NQE_CONTROL_SLOTS; i++)
 		free(s->control_bytes[i]);
 	if (s->active)
@@ -197,7 +198,8 @@ static int nqe_control_add(struct nqe_engine *e, const struct nqe_session_config
 {
 	struct nqe_device *d = nqe_engine_device(e, config->device);
 	struct nqe_socket *k = nqe_engine_socket(e, config->socket);
-	struct nqe_session *s, **heap;
+	struct nqe_timer *heap;
+	struct nqe_session *s;
 	u32 sessions = 0;
 	int err;
 

@@ -53,6 +53,7 @@ void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u
 		       bool ack_eliciting, bool ecn_ce, u64 srtt);
 bool nqd_ack_pending(const struct nqd_ack_policy *a);
 bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now);
+bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until);
 u64 nqd_ack_deadline(const struct nqd_ack_policy *a);
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported);
