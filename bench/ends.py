@@ -54,6 +54,20 @@ class End:
         return loaded
 
 
+def leads_to_peers(role: Role, device: str) -> tuple[str, ...]:
+    """The route to the other side's inner addresses."""
+    return (f"{INNER[other(role)]}/{INNER_BITS}", "dev", device)
+
+
+def address_all(namespace: Namespace, role: Role, device: str) -> None:
+    """Inner addresses of all sessions: a client can send from each, a server throws away."""
+    namespace.run("ip", "link", "set", device, "up")
+    kind = "local" if role is Role.CLIENT else "blackhole"
+    mine = (f"{INNER[role]}/{INNER_BITS}", *(("dev", "lo") if kind == "local" else ()))
+    namespace.run("ip", "route", "add", kind, *mine)
+    namespace.run("ip", "route", "add", *leads_to_peers(role, device))
+
+
 @contextmanager
 def end(
     namespace: Namespace, role: Role, groups: Sequence[str], *options: str, index: int | None
@@ -74,17 +88,13 @@ def end(
         running = End(process)
         if running.line() != "ready":
             raise EndError("an end of the tunnel does not start")
-        namespace.run("ip", "link", "set", device, "up")
-        theirs = (f"{INNER[other(role)]}/{INNER_BITS}", "dev", device)
         if index is None:
-            kind = "local" if role is Role.CLIENT else "blackhole"
-            mine = (f"{INNER[role]}/{INNER_BITS}", *(("dev", "lo") if kind == "local" else ()))
-            namespace.run("ip", "route", "add", kind, *mine)
-            namespace.run("ip", "route", "add", *theirs)
+            address_all(namespace, role, device)
         else:
             address = inner_address(role, index)
+            namespace.run("ip", "link", "set", device, "up")
             namespace.run("ip", "addr", "add", f"{address}/32", "dev", "lo")
-            namespace.run("ip", "route", "add", *theirs, "src", address)
+            namespace.run("ip", "route", "add", *leads_to_peers(role, device), "src", address)
         yield running
     finally:
         if process.poll() is None:

@@ -45,11 +45,18 @@ def connection_id(role: Role, index: int) -> ConnectionId:
 class ManyEnd:
     """The engine, its socket and its device."""
 
-    def __init__(self, role: Role, device: str, local: str, congestion: Congestion) -> None:
+    def __init__(
+        self,
+        role: Role,
+        device: str,
+        local: str,
+        congestion: Congestion,
+        plane: UserspaceDataPlane | None = None,
+    ) -> None:
         self.role = role
         self.local = local
         self.congestion = congestion
-        self.plane = UserspaceDataPlane()
+        self.plane = plane or UserspaceDataPlane()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((local, tunnel_end.PORTS[role]))
         self.endpoint = self.plane.open_endpoint(self.socket, tunnel_end.CID_LENGTH)

@@ -25,18 +25,21 @@ PORT: Final = 9  # discard
 SHORTEST_SLEEP: Final = 0.0002
 
 
+def sender(role: Role, index: int) -> socket.socket:
+    """A socket into a session; what is larger than PAYLOAD leaves as one super-packet."""
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind((inner_address(role, index), 0))
+    one.setsockopt(socket.SOL_UDP, UDP_SEGMENT, PAYLOAD)
+    one.connect((inner_address(other(role), index), PORT))
+    return one
+
+
 def main(argv: list[str]) -> None:
     """Send for a time."""
     role = Role[argv[0].upper()]
     count, burst, rate = (int(word) for word in argv[1:4])
     seconds = float(argv[4])
-    sockets = []
-    for index in range(count):
-        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        one.bind((inner_address(role, index), 0))
-        one.setsockopt(socket.SOL_UDP, UDP_SEGMENT, PAYLOAD)
-        one.connect((inner_address(other(role), index), PORT))
-        sockets.append(one)
+    sockets = [sender(role, index) for index in range(count)]
     payload = bytes(PAYLOAD * burst)
     start = time.monotonic()
     visits = 0

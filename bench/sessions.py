@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a packet costs with 1, 100 and 1,000 sessions on one engine.
 
-The same load (UDP, packets a second) goes into all sessions in turn. `burst` is how many packets a
-visit brings: 32 as bulk TCP does; 1 for the worst case, where one session still collects packets
-into batches and many cannot. CPU time is that of both tunnel processes, both directions, with all
-timers and acknowledgements; first every session's congestion window grows beyond a burst.
+Engines with that many sessions stand side by side in one process and take turns in short slices,
+driven round by round (`stepped.py`), so that all cases meet the same machine. A pattern says how
+many packets a visit to a session brings, to how many sessions visits go in turn, and how many
+visits wait when an engine has its turn. CPU time is that of both engines, sending, receiving and
+acknowledging, divided by the packets that arrived; figures are medians over the slices.
 """
 
 from __future__ import annotations
@@ -12,127 +13,160 @@ from __future__ import annotations
 import os
 import resource
 import sys
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Final
 
-from bench.ends import End, EndError, end, send
-from nexusnet.netlink.generated import Role
-from tests.support.namespaces import cable
+from bench.ends import EndError
+from bench.stepped import Pair, pair
 
 COUNTS: Final = (1, 100, 1000)
-# Packets a visit, packets a second.
-LOADS: Final = ((32, 40000), (1, 8000))
-RUNS, SECONDS = 3, 3.0
-QUICK_RUNS, QUICK_SECONDS = 1, 1.0
 FLAT: Final = 0.10
 MOST_LOST: Final = 0.01
-# Enough for 1,000 windows: 4 bursts of 32 packets each.
-WARM_UP_BURST, WARM_UP_RATE, WARM_UP_SECONDS = 32, 40000, 3.2
-# The sender has a socket for each session.
+# A socket for each session.
 FILES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """Medians of all runs: CPU nanoseconds a delivered packet; `relative` to one session's."""
+class Pattern:
+    """Traffic: `busy` is how many of the sessions have some, None for all of them."""
 
-    sessions: int
+    name: str
+    busy: int | None
     burst: int
-    rate: int
+    visits: int
+
+    @property
+    def target(self) -> bool:
+        """Whether the cost has to be flat: a session's packets are the same for any number."""
+        return self.busy is not None or self.burst > 1
+
+
+PATTERNS: Final = (
+    Pattern("one busy session, bursts", 1, 32, 1),
+    Pattern("one busy session, 8 packets a round", 1, 1, 8),
+    Pattern("one busy session, 1 packet a round", 1, 1, 1),
+    Pattern("all in turn, bursts", None, 32, 1),
+    Pattern("all in turn, 8 packets a round", None, 1, 8),
+    Pattern("all in turn, 1 packet a round", None, 1, 1),
+)
+SLICES, PACKETS = 21, 3200
+QUICK_SLICES, QUICK_PACKETS = 2, 320
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """CPU nanoseconds a delivered packet, median and quartiles; `relative` to one session's.
+
+    `answers`: packets of acknowledgements for each delivered packet. `ns_per_datagram` divides by
+    both.
+    """
+
+    pattern: str
+    sessions: int
     ns_per_packet: float
     lowest: float
     highest: float
     relative: float
+    answers: float
+    ns_per_datagram: float
     lost: float
+    target: bool
     load: float
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads that a process has, to the nanosecond."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One slice."""
+
+    ns: float
+    answers: float
+    lost: float
 
 
-def delivered(one: End) -> int:
-    """Packets that this end gave to its device."""
-    return int(one.stats()["device"]["l3"]["rx_packets"])
+def measure(one: Pair, pattern: Pattern, packets: int) -> Sample:
+    """A slice of traffic."""
+    active = pattern.busy or one.sessions
+    rounds = packets // (pattern.burst * pattern.visits)
+    delivered, answers, one.spent = one.delivered(), one.answers(), 0
+    for _ in range(rounds):
+        one.send(active, pattern.burst, pattern.visits)
+        one.step()
+    one.settle()
+    got = one.delivered() - delivered
+    if not got:
+        raise EndError(f"{one.sessions} sessions: nothing arrives")
+    sent = rounds * pattern.burst * pattern.visits
+    return Sample(one.spent / got, (one.answers() - answers) / got, 1 - got / sent)
 
 
-def measure(sessions: int, seconds: float) -> dict[tuple[int, int], tuple[float, float]]:
-    """One pair of engines under each load: CPU ns a packet, share lost."""
-    found = {}
-    with cable() as (a, b):
-        client = end(a, Role.CLIENT, [f"0-{sessions - 1}={b.ipv4}"], index=None)
-        server = end(b, Role.SERVER, [f"0-{sessions - 1}={a.ipv4}"], index=None)
-        with client as sending, server as receiving:
-            pids = (sending.process.pid, receiving.process.pid)
-            send(
-                a, Role.CLIENT, sessions=sessions,
-                burst=WARM_UP_BURST, rate=WARM_UP_RATE, seconds=WARM_UP_SECONDS,
-            )  # fmt: skip
-            for burst, rate in LOADS:
-                before, cpu = delivered(receiving), sum(map(cpu_seconds, pids))
-                sent = send(
-                    a, Role.CLIENT, sessions=sessions, burst=burst, rate=rate, seconds=seconds
-                )
-                time.sleep(0.3)  # what is on its way
-                spent = sum(map(cpu_seconds, pids)) - cpu
-                got = delivered(receiving) - before
-                if not got:
-                    raise EndError(f"{sessions} sessions: nothing arrives")
-                found[burst, rate] = (spent / got * 1e9, 1 - got / sent)
-    return found
+def result(
+    pattern: Pattern, sessions: int, samples: list[Sample], alone: list[Sample], load: float
+) -> Result:
+    """The medians; slices of the same moment are compared with each other."""
+    ns = [sample.ns for sample in samples]
+    low, _, high = quantiles(ns, n=4)
+    ratios = [many.ns / one.ns for many, one in zip(samples, alone, strict=True)]
+    answers = median(sample.answers for sample in samples)
+    return Result(
+        pattern=pattern.name,
+        sessions=sessions,
+        ns_per_packet=median(ns),
+        lowest=low,
+        highest=high,
+        relative=median(ratios),
+        answers=answers,
+        ns_per_datagram=median(ns) / (1 + answers),
+        lost=median(sample.lost for sample in samples),
+        target=pattern.target,
+        load=load,
+    )
 
 
 def run(*, quick: bool = False) -> list[Result]:
     """Measure; `quick` only shows that it works."""
-    runs, seconds = (QUICK_RUNS, QUICK_SECONDS) if quick else (RUNS, SECONDS)
+    slices, packets = (QUICK_SLICES, QUICK_PACKETS) if quick else (SLICES, PACKETS)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(FILES, hard)), hard))
     load = os.getloadavg()[0]
-    samples: dict[tuple[int, int, int], list[tuple[float, float]]] = {}
-    for turn in range(runs):
-        for count in COUNTS:
-            for (burst, rate), sample in measure(count, seconds).items():
-                samples.setdefault((count, burst, rate), []).append(sample)
-                print(
-                    f"sessions: run {turn + 1}/{runs} {count} sessions, bursts of {burst}:"
-                    f" {sample[0]:.0f} ns a packet, {sample[1]:.2%} lost",
-                    file=sys.stderr, flush=True,
-                )  # fmt: skip
-    results = []
-    for burst, rate in LOADS:
-        one = median(ns for ns, _ in samples[COUNTS[0], burst, rate])
-        for count in COUNTS:
-            ns = [sample[0] for sample in samples[count, burst, rate]]
-            lost = median(sample[1] for sample in samples[count, burst, rate])
-            result = Result(
-                count, burst, rate, median(ns), min(ns), max(ns), median(ns) / one, lost, load
-            )
-            results.append(result)
-    return results
+    samples: dict[tuple[Pattern, int], list[Sample]] = {}
+    with ExitStack() as stack:
+        pairs = [stack.enter_context(pair(count)) for count in COUNTS]
+        for one in pairs:
+            one.warm_up()
+        for turn in range(slices):
+            print(f"sessions: slice {turn + 1} of {slices}", file=sys.stderr, flush=True)
+            for pattern in PATTERNS:
+                for one in pairs:
+                    sample = measure(one, pattern, packets)
+                    samples.setdefault((pattern, one.sessions), []).append(sample)
+    return [
+        result(pattern, count, samples[pattern, count], samples[pattern, COUNTS[0]], load)
+        for pattern in PATTERNS
+        for count in COUNTS
+    ]
 
 
-def flat(results: list[Result], burst: int) -> bool:
-    """Whether the cost with this load is that of one session within 10 %, and all was delivered."""
-    mine = [one for one in results if one.burst == burst]
-    return all(abs(one.relative - 1) <= FLAT and one.lost <= MOST_LOST for one in mine)
+def flat(results: list[Result]) -> bool:
+    """Whether the cost is that of one session within 10 % where it has to be; all was delivered."""
+    return all(
+        abs(one.relative - 1) <= FLAT and one.lost <= MOST_LOST for one in results if one.target
+    )
 
 
 def table(results: list[Result]) -> str:
     """For people."""
-    lines = ["sessions  burst  packets/s  ns/packet  (lowest..highest)  of 1 session   lost"]
+    heads = "sessions  ns/packet  (quartiles)     of 1 session  ACK packets  ns/datagram   lost"
+    lines = [f"{'pattern':<36}  {heads}"]
     for one in results:
         spread = f"({one.lowest:.0f}..{one.highest:.0f})"
         lines.append(
-            f"{one.sessions:8}  {one.burst:5}  {one.rate:9}  {one.ns_per_packet:9.0f}"
-            f"  {spread:<17}  {one.relative:11.2f}x  {one.lost:6.2%}"
+            f"{one.pattern:<36}  {one.sessions:8}  {one.ns_per_packet:9.0f}  {spread:<14}"
+            f"  {one.relative:11.2f}x  {one.answers:11.2f}  {one.ns_per_datagram:11.0f}"
+            f"  {one.lost:5.2%}"
         )
-    for burst, _ in LOADS:
-        verdict = "yes" if flat(results, burst) else "NO"
-        lines.append(f"flat within {FLAT:.0%} with bursts of {burst}: {verdict}")
+    verdict = "yes" if flat(results) else "NO"
+    lines.append(f"flat within {FLAT:.0%}, bursts and one busy session of many: {verdict}")
     lines.append(f"load average at the start: {results[0].load:.1f}")
     return "\n".join(lines)

@@ -6,7 +6,8 @@
  *   loop.c     waiting, timers, whose turn it is       device.c   devices, sockets, prefixes
  *   rx.c       datagrams in                            control.c  sessions: add, activate, delete
  *   tx.c       packets out                             event.c    what user space is told
- *   out.c      sealing and sending in batches          engine.c   the object itself, its lock
+ *   out.c      sealing and sending in batches          activate.c sessions: from HOLD to ACTIVE
+ *   engine.c   the object itself, its lock
  */
 #ifndef NQE_ENGINE_PRIV_H
 #define NQE_ENGINE_PRIV_H
@@ -19,6 +20,7 @@
 #include "segment.h"
 
 #include <pthread.h>
+#include <stddef.h>
 
 #define NQE_MAX_DEVICES 64
 #define NQE_MAX_SOCKETS 64
@@ -104,107 +106,130 @@ struct nqe_hold {
 /**
  * struct nqe_session - a session
  * @id: for the caller
- * @config: as it was added
- * @device: its device
- * @socket: its socket
  * @active: @conn is valid: no longer in HOLD
  * @dead: freed once its last event is taken
- * @conn: protocol state
+ * @ready: in the engine's list of sessions to serve
+ * @eventful: in the engine's list of sessions with events
+ * @told_too_big: @current's sender was sent Packet Too Big
+ * @secrets: v2: next generations are derived
+ * @heap_index: place in the timer heap, plus one; 0: none
+ * @event_flags: state events not yet taken
+ * @device: its device
+ * @socket: its socket
+ * @next_ready: in the list of sessions to serve
+ * @current: packet being cut
+ * @cursor: where
+ * @deficit: bytes that may be sent in this turn
+ * @paced_at: when the pacer lets the next packet out
+ * @queue: packets waiting
+ * @payloads: DATAGRAM payloads of user space waiting, served first
  * @rx: keys
  * @tx: keys
- * @secrets: v2: next generations are derived
+ * @last_source: address that was found allowed last, its length in the first byte
+ * @sequence: number of the newest event to be acknowledged
+ * @acknowledged: number of the newest acknowledged one
+ * @conn: protocol state
+ * @config: as it was added
+ * @stats: own counters; the rest is filled in when asked for
  * @secret: v2: newest traffic secret, by enum nqd_keys_dir
  * @secret_generation: its generation
  * @control_slots: for @conn
  * @control_bytes: frames in @control_slots
  * @control_ids: their ids
+ * @control_silent: nothing is told of them
  * @sources: prefixes that the peer may send from
- * @last_source: address that was found allowed last, its length in the first byte
- * @hold: datagrams kept in HOLD
+ * @hold: datagrams kept in HOLD: NULL, or room for NQD_HOLD_QUEUE_LEN
  * @held: their number
- * @queue: packets waiting
- * @payloads: DATAGRAM payloads of user space waiting, served first
- * @current: packet being cut
- * @cursor: where
- * @told_too_big: @current's sender was sent Packet Too Big
- * @deficit: bytes that may be sent in this turn
- * @paced_at: when the pacer lets the next packet out
- * @ready: in the engine's list of sessions to serve
- * @next_ready: in that list
- * @heap_index: place in the timer heap, plus one; 0: none
- * @deadline: key in the timer heap
- * @eventful: in the engine's list of sessions with events
- * @next_eventful: in that list
- * @event_flags: state events not yet taken
+ * @next_eventful: in the list of sessions with events
  * @noisy_at: when each of the frequent state events may be told again
  * @notes: payload events not yet taken
- * @sequence: number of the newest event to be acknowledged
- * @acknowledged: number of the newest acknowledged one
  * @next: all sessions of the engine
- * @stats: own counters; the rest is filled in when asked for
+ *
+ * What every packet needs comes first: with many sessions each of them finds it gone from the
+ * caches (see nqe_session_prefetch()).
  */
 struct nqe_session {
 	u32 id;
-	struct nqe_session_config config;
-	struct nqe_device *device;
-	struct nqe_socket *socket;
 	bool active;
 	bool dead;
-	struct nqd_conn conn;
+	bool ready;
+	bool eventful;
+	bool told_too_big;
+	bool secrets;
+	u32 heap_index;
+	u32 event_flags;
+	struct nqe_device *device;
+	struct nqe_socket *socket;
+	struct nqe_session *next_ready;
+	struct nqe_packet *current;
+	struct nqe_segment cursor;
+	s64 deficit;
+	u64 paced_at;
+	struct nqe_queue queue;
+	struct nqe_queue payloads;
 	struct nqe_crypto rx;
 	struct nqe_crypto tx;
-	bool secrets;
+	u8 last_source[17];
+	u64 sequence;
+	u64 acknowledged;
+	struct nqd_conn conn;
+	struct nqe_session_config config;
+	struct nqe_session_stats stats;
+
 	u8 secret[2][NQE_CRYPTO_MAX_SECRET];
 	u64 secret_generation[2];
 	struct nqd_control_slot control_slots[NQE_CONTROL_SLOTS];
 	u8 *control_bytes[NQE_CONTROL_SLOTS];
 	u64 control_ids[NQE_CONTROL_SLOTS];
+	bool control_silent[NQE_CONTROL_SLOTS];
 	struct nqe_route_table sources;
-	u8 last_source[17];
-	struct nqe_hold hold[NQD_HOLD_QUEUE_LEN];
+	struct nqe_hold *hold;
 	u32 held;
-	struct nqe_queue queue;
-	struct nqe_queue payloads;
-	struct nqe_packet *current;
-	struct nqe_segment cursor;
-	bool told_too_big;
-	s64 deficit;
-	u64 paced_at;
-	bool ready;
-	struct nqe_session *next_ready;
-	u32 heap_index;
-	u64 deadline;
-	bool eventful;
 	struct nqe_session *next_eventful;
-	u32 event_flags;
 	u64 noisy_at[NQE_NOISY_EVENTS];
 	struct nqe_notes notes;
-	u64 sequence;
-	u64 acknowledged;
 	struct nqe_session *next;
-	struct nqe_session_stats stats;
 };
 
+/* What is in reach of one packet: up to the receive bitmap, of which it needs a word. */
+#define NQE_SESSION_HOT (offsetof(struct nqe_session, conn.received.bitmap))
+
+/* Begins to load a session whose turn comes after the present one's. */
+static inline void nqe_session_prefetch(const struct nqe_session *s)
+{
+	size_t at;
+
+	for (at = 0; at < NQE_SESSION_HOT; at += 64)
+		__builtin_prefetch((const u8 *)s + at);
+}
+
+/* Datagrams that may wait together, of all sessions. */
+#define NQE_OUT_DATAGRAMS 512
+
 /**
- * struct nqe_out - datagrams of one session being put together for one call to the kernel
- * @data: the datagrams, back to back
+ * struct nqe_out - datagrams being put together for one call to the kernel
+ * @data: the datagrams of all parcels, back to back
  * @len: bytes
- * @segment: bytes of each but a shorter last one
- * @count: datagrams
- * @closed: a shorter one was put in: nothing may follow
+ * @parcels: parcels begun
+ * @datagrams: datagrams in all of them
+ * @parcel: what goes to one peer with one header; nothing follows a shorter datagram
  * @session: whose
- * @ecn: enum nqd_ecn
- * @pn_len: of each, for header protection
+ * @pn_len: of each datagram, for header protection
  */
 struct nqe_out {
 	u8 *data;
 	u32 len;
-	u32 segment;
-	u32 count;
-	bool closed;
+	u32 parcels;
+	u32 datagrams;
+	struct nqe_udp_parcel parcel[NQE_UDP_MAX_PARCELS];
+	struct nqe_session *session[NQE_UDP_MAX_PARCELS];
+	u8 pn_len[NQE_OUT_DATAGRAMS];
+};
+
+/* An entry of the timer heap. The key lies beside it: sorting touches no other session. */
+struct nqe_timer {
+	u64 deadline;
 	struct nqe_session *session;
-	u8 ecn;
-	u8 pn_len[NQE_UDP_MAX_SEGMENTS];
 };
 
 /**
@@ -249,7 +274,7 @@ struct nqe_engine {
 	struct nqe_socket socket[NQE_MAX_SOCKETS];
 	struct nqe_session *sessions;
 	struct nqe_lookup lookup;
-	struct nqe_session **heap;
+	struct nqe_timer *heap;
 	u32 heap_len;
 	u32 heap_room;
 	struct nqe_session *ready_head;
@@ -291,10 +316,11 @@ void nqe_rx_datagram(struct nqe_engine *e, struct nqe_session *s, u8 *data, u32 
 /* tx.c */
 void nqe_tx_device(struct nqe_engine *e, struct nqe_device *device);
 bool nqe_tx_service(struct nqe_engine *e, struct nqe_session *s);
+u32 nqe_tx_inner_mtu(const struct nqe_session *s);
 void nqe_tx_discard(struct nqe_engine *e, struct nqe_session *s);
 
 /* out.c */
-u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 ecn);
+u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 tos);
 bool nqe_out_seal(struct nqe_engine *e, const struct nqd_conn_plan *plan, u32 index, u8 *packet);
 u8 *nqe_out_header(struct nqe_session *s, const struct nqd_conn_plan *plan, u32 index, u8 *packet);
 void nqe_out_flush(struct nqe_engine *e);
@@ -308,6 +334,8 @@ u32 nqe_event_room(const struct nqe_session *s);
 bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data,
 		       u32 len);
 void nqe_event_acked(struct nqe_engine *e, struct nqe_session *s, u64 id);
+void nqe_event_lost(struct nqe_engine *e, struct nqe_session *s,
+		    const struct nqd_control_loss *loss);
 void nqe_event_state(struct nqe_engine *e, struct nqe_session *s, u32 flags);
 void nqe_event_other(struct nqe_socket *socket, const struct nqe_udp_message *m, const u8 *data,
 		     u32 len);

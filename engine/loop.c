@@ -12,8 +12,15 @@
 #include <unistd.h>
 
 #define MAX_READY_FDS 64
+/* Of an entry in the timer heap. */
+#define CHILDREN 4
 /* Turns before the sockets are looked at again. */
 #define TURNS 64
+/*
+ * Acknowledgements wait for 1 ms at least (kernel/proto/ack.c); so much earlier they may leave. Not
+ * more: an acknowledgement that waits may be that of two packets.
+ */
+#define ACK_SLACK (NSEC_PER_MSEC / 2)
 
 void nqe_loop_wake(struct nqe_engine *e)
 {
@@ -71,43 +78,47 @@ static struct nqe_session *nqe_loop_pop_ready(struct nqe_engine *e)
 	return s;
 }
 
-/* A binary heap of sessions by deadline; heap_index is the place plus one. */
-static void nqe_loop_place(struct nqe_engine *e, struct nqe_session *s, u32 at)
+/*
+ * A heap of sessions by deadline, four children each, so that few others move; heap_index is the
+ * place plus one.
+ */
+static void nqe_loop_place(struct nqe_engine *e, struct nqe_timer timer, u32 at)
 {
-	e->heap[at] = s;
-	s->heap_index = at + 1;
+	e->heap[at] = timer;
+	timer.session->heap_index = at + 1;
 }
 
-static void nqe_loop_sift(struct nqe_engine *e, struct nqe_session *s, u32 at)
+static void nqe_loop_sift(struct nqe_engine *e, struct nqe_timer timer, u32 at)
 {
-	u32 child;
+	u32 first, child, i;
 
-	while (at && s->deadline < e->heap[(at - 1) / 2]->deadline) {
-		nqe_loop_place(e, e->heap[(at - 1) / 2], at);
-		at = (at - 1) / 2;
+	while (at && timer.deadline < e->heap[(at - 1) / CHILDREN].deadline) {
+		nqe_loop_place(e, e->heap[(at - 1) / CHILDREN], at);
+		at = (at - 1) / CHILDREN;
 	}
-	while ((child = 2 * at + 1) < e->heap_len) {
-		if (child + 1 < e->heap_len &&
-		    e->heap[child + 1]->deadline < e->heap[child]->deadline)
-			child++;
-		if (s->deadline <= e->heap[child]->deadline)
+	while ((first = CHILDREN * at + 1) < e->heap_len) {
+		child = first;
+		for (i = first + 1; i < min(first + CHILDREN, e->heap_len); i++)
+			if (e->heap[i].deadline < e->heap[child].deadline)
+				child = i;
+		if (timer.deadline <= e->heap[child].deadline)
 			break;
 		nqe_loop_place(e, e->heap[child], at);
 		at = child;
 	}
-	nqe_loop_place(e, s, at);
+	nqe_loop_place(e, timer, at);
 }
 
 static void nqe_loop_unschedule(struct nqe_engine *e, struct nqe_session *s)
 {
-	struct nqe_session *last;
+	struct nqe_timer last;
 	u32 at = s->heap_index;
 
 	if (!at)
 		return;
 	s->heap_index = 0;
 	last = e->heap[--e->heap_len];
-	if (last != s)
+	if (last.session != s)
 		nqe_loop_sift(e, last, at - 1);
 }
 
@@ -120,8 +131,10 @@ void nqe_loop_schedule(struct nqe_engine *e, struct nqe_session *s)
 		nqe_loop_unschedule(e, s);
 		return;
 	}
-	s->deadline = deadline;
-	nqe_loop_sift(e, s, s->heap_index ? s->heap_index - 1 : e->heap_len++);
+	if (s->heap_index && e->heap[s->heap_index - 1].deadline == deadline)
+		return;
+	nqe_loop_sift(e, (struct nqe_timer){ deadline, s },
+		      s->heap_index ? s->heap_index - 1 : e->heap_len++);
 }
 
 void nqe_loop_forget(struct nqe_engine *e, struct nqe_session *s)
@@ -143,16 +156,25 @@ void nqe_loop_forget(struct nqe_engine *e, struct nqe_session *s)
 	s->ready = false;
 }
 
+/*
+ * Once one is due, acknowledgements that would be due a little later leave with it: with many
+ * sessions that makes one wake-up, and one call to the kernel, of many.
+ */
 static void nqe_loop_timers(struct nqe_engine *e)
 {
-	while (e->heap_len && e->heap[0]->deadline <= e->now) {
-		struct nqe_session *s = e->heap[0];
+	u64 until = e->now;
 
+	while (e->heap_len && e->heap[0].deadline <= until) {
+		struct nqe_session *s = e->heap[0].session;
+
+		if (e->heap[0].deadline > e->now && !nqd_ack_hasten(&s->conn.ack, until))
+			break;
 		nqe_loop_unschedule(e, s);
 		if (nqd_conn_deadline(&s->conn) <= e->now)
 			nqd_conn_on_timer(&s->conn, e->now);
 		nqe_control_events(e, s);
 		nqe_loop_ready(e, s);
+		until = e->now + ACK_SLACK;
 	}
 }
 
@@ -162,6 +184,8 @@ static void nqe_loop_serve(struct nqe_engine *e)
 	u32 turns = 0;
 
 	while (turns++ < TURNS && (s = nqe_loop_pop_ready(e))) {
+		if (e->ready_head)
+			nqe_session_prefetch(e->ready_head);
 		/* A turn may take as long as a round trip: times have to be those of the packets. */
 		e->now = nqe_engine_clock();
 		if (nqe_tx_service(e, s))
@@ -233,7 +257,7 @@ int nqe_engine_run(struct nqe_engine *e, u64 max_ns)
 	while (!__atomic_exchange_n(&e->stop, false, __ATOMIC_ACQUIRE)) {
 		timeout = 0;
 		if (!e->ready_head) {
-			u64 until = e->heap_len ? min(end, e->heap[0]->deadline) : end;
+			u64 until = e->heap_len ? min(end, e->heap[0].deadline) : end;
 
 			timeout = until > e->now ? until - e->now : 0;
 		}

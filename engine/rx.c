@@ -73,7 +73,7 @@ static bool nqe_rx_source_allowed(struct nqe_session *s, const u8 *packet, const
 	return true;
 }
 
-static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u32 len)
+static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u32 len, u8 ecn)
 {
 	struct nqe_device *d = s->device;
 	struct nqe_ip ip;
@@ -92,6 +92,8 @@ static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u
 		nqe_rx_drop(s, NQD_DROP_ROUTE_EPOCH);
 		return;
 	}
+	if (unlikely(ecn == NQD_ECN_CE) && s->config.policy.ecn)
+		nqe_ip_set_ce(packet, &ip);
 	s->stats.rx_packets++;
 	s->stats.rx_bytes += len;
 	d->stats.rx_packets++;
@@ -99,7 +101,8 @@ static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u
 	nqe_coalesce_add(&d->coalesce, packet, len, &ip);
 }
 
-static void nqe_rx_payload(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len)
+static void nqe_rx_payload(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len,
+			   u8 ecn)
 {
 	u64 context;
 	int n = nqd_varint_get(payload, len, &context);
@@ -107,7 +110,7 @@ static void nqe_rx_payload(struct nqe_engine *e, struct nqe_session *s, u8 *payl
 	if (!n || context > CONTEXT_CONTROL)
 		nqe_rx_drop(s, NQD_DROP_CONTEXT_UNKNOWN);
 	else if (context == CONTEXT_IP)
-		nqe_rx_ip(e, s, payload + n, len - (u32)n);
+		nqe_rx_ip(e, s, payload + n, len - (u32)n, ecn);
 	else if (!nqe_event_payload(e, s, NQE_EVENT_DATAGRAM, payload, len))
 		nqe_rx_drop(s, NQD_DROP_EVENT_QUEUE_FULL);
 }
@@ -129,7 +132,7 @@ static bool nqe_rx_for_user_space(const u8 *payload, u32 len)
 }
 
 /* More than one DATAGRAM, or frames for user space: the packet is walked again. */
-static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len,
+static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len, u8 ecn,
 			  const struct nqd_conn_rx_result *res)
 {
 	struct nqd_frame_iter it;
@@ -139,13 +142,12 @@ static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *paylo
 	nqd_frame_iter_init(&it, payload, len);
 	while (nqd_frame_next(&it, &frame) > 0) {
 		if (frame.type == NQD_FRAME_DATAGRAM || frame.type == NQD_FRAME_DATAGRAM_LEN) {
-			nqe_rx_payload(e, s, payload + frame.data.offset, frame.data.len);
+			nqe_rx_payload(e, s, payload + frame.data.offset, frame.data.len, ecn);
 		} else if (res->handup_frames && nqd_frame_class(frame.type) == NQD_FRAME_HAND_UP) {
 			memcpy(e->frames + used, payload + frame.bytes.offset, frame.bytes.len);
 			used += frame.bytes.len;
 		}
 	}
-	s->stats.handed_up += res->handup_frames;
 	if (used && !nqe_event_payload(e, s, NQE_EVENT_FRAMES, e->frames, used))
 		nqe_rx_drop(s, NQD_DROP_NO_MEMORY);
 }
@@ -210,9 +212,9 @@ static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data,
 	if (reason != NQD_DROP_NONE)
 		nqe_rx_drop(s, reason);
 	else if (res.datagrams == 1 && !res.handup_frames)
-		nqe_rx_payload(e, s, data + header + res.datagram.offset, res.datagram.len);
+		nqe_rx_payload(e, s, data + header + res.datagram.offset, res.datagram.len, ecn);
 	else if (res.datagrams || res.handup_frames)
-		nqe_rx_frames(e, s, data + header, len - header - NQE_CRYPTO_TAG, &res);
+		nqe_rx_frames(e, s, data + header, len - header - NQE_CRYPTO_TAG, ecn, &res);
 	if (s->conn.events)
 		nqe_control_events(e, s);
 }
@@ -245,14 +247,18 @@ static void nqe_rx_flush(struct nqe_engine *e, struct nqe_rx_group *g)
 static void nqe_rx_hold(struct nqe_session *s, const u8 *data, u32 len, u8 ecn,
 			const struct nqe_address *remote)
 {
-	struct nqe_hold *hold = &s->hold[s->held];
+	struct nqe_hold *hold;
 
 	if (s->held == NQD_HOLD_QUEUE_LEN) {
 		nqe_rx_drop(s, NQD_DROP_HOLD_QUEUE_FULL);
 		return;
 	}
-	hold->data = malloc(len);
-	if (!hold->data) {
+	if (!s->hold)
+		s->hold = calloc(NQD_HOLD_QUEUE_LEN, sizeof(*hold));
+	hold = s->hold ? &s->hold[s->held] : NULL;
+	if (hold)
+		hold->data = malloc(len);
+	if (!hold || !hold->data) {
 		nqe_rx_drop(s, NQD_DROP_NO_MEMORY);
 		return;
 	}
@@ -302,22 +308,22 @@ void nqe_rx_datagram(struct nqe_engine *e, struct nqe_session *s, u8 *data, u32 
 }
 
 static struct nqe_session *nqe_rx_session(struct nqe_engine *e, struct nqe_socket *k,
-					  const struct nqe_rx_group *g, const u8 *data, u32 len,
-					  const struct nqe_address *remote)
+					  const u8 *data, u32 len, const struct nqe_address *remote)
 {
 	struct nqe_lookup_key key;
 
-	if (len < 1u + k->cid_len)
+	if (len < 1u + k->cid_len || (data[0] & LONG_HEADER))
 		return NULL;
-	if (k->cid_len) {
-		/* Nearly always the same as that of the datagram before. */
-		if (g->count && !memcmp(g->data[g->count - 1] + 1, data + 1, k->cid_len))
-			return g->session;
-		key = nqe_lookup_cid(k->id, data + 1, k->cid_len);
-	} else {
-		key = nqe_lookup_address(k->id, remote);
-	}
+	key = k->cid_len ? nqe_lookup_cid(k->id, data + 1, k->cid_len) :
+			   nqe_lookup_address(k->id, remote);
 	return nqe_lookup_get(&e->lookup, &key);
+}
+
+/* Nearly always a datagram is of the same session as the one before. */
+static bool nqe_rx_same_session(const struct nqe_rx_group *g, u32 cid_len, const u8 *data, u32 len)
+{
+	return g->count && cid_len && len >= 1u + cid_len && !(data[0] & LONG_HEADER) &&
+	       !memcmp(g->data[g->count - 1] + 1, data + 1, cid_len);
 }
 
 static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nqe_udp_message *m)
@@ -329,12 +335,13 @@ static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nq
 	k->stats.rx_batches++;
 	for (offset = 0; offset < m->len; offset += len) {
 		u8 *data = m->data + offset;
-		struct nqe_session *s = NULL;
+		struct nqe_session *s;
 
 		len = min(m->segment, m->len - offset);
 		k->stats.rx_datagrams++;
-		if (!(data[0] & LONG_HEADER))
-			s = nqe_rx_session(e, k, &g, data, len, &m->remote);
+		s = nqe_rx_same_session(&g, k->cid_len, data, len) ?
+			    g.session :
+			    nqe_rx_session(e, k, data, len, &m->remote);
 		if (s)
 			nqe_rx_sort(e, &g, s, data, len, m->ecn, &m->remote);
 		else
@@ -343,12 +350,25 @@ static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nq
 	nqe_rx_flush(e, &g);
 }
 
+/* Begins to load the session of the next message. */
+static void nqe_rx_ahead(struct nqe_engine *e, struct nqe_socket *k, const struct nqe_udp_message *m)
+{
+	const struct nqe_session *s =
+		nqe_rx_session(e, k, m->data, min(m->segment, m->len), &m->remote);
+
+	if (s)
+		nqe_session_prefetch(s);
+}
+
 void nqe_rx_socket(struct nqe_engine *e, struct nqe_socket *k)
 {
 	int n = nqe_udp_receive(&k->udp, &e->batch), i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (i + 1 < n)
+			nqe_rx_ahead(e, k, &e->batch.message[i + 1]);
 		nqe_rx_message(e, k, &e->batch.message[i]);
+	}
 	/* The packets lie in the receive buffers. */
 	for (i = 0; i < NQE_MAX_DEVICES; i++)
 		if (e->device[i].id)

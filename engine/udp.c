@@ -16,8 +16,8 @@
 
 #define SOCKET_BUFFER (8 << 20)
 #define ECN_MASK 3
-/* Both control messages of any family fit: packet info and traffic class, a segment size beside. */
-#define CONTROL_ROOM (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
+/* Packet info of any family, and beside it traffic class, segment size and mark. */
+#define CONTROL_ROOM (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 3 * CMSG_SPACE(sizeof(int)))
 
 union nqe_udp_control {
 	struct cmsghdr aligned;
@@ -273,19 +273,22 @@ static struct cmsghdr *nqe_udp_put_control(struct msghdr *header, int level, int
 }
 
 static void nqe_udp_build_control(const struct nqe_udp *u, struct msghdr *header,
-				  const struct nqe_address *remote, const struct nqe_address *local,
-				  u8 ecn)
+				  const struct nqe_udp_parcel *parcel)
 {
-	int value = ecn;
+	const struct nqe_address *local = parcel->local;
+	int value = parcel->tos;
 
 	/*
 	 * To an IPv4 peer an IPv6 socket sends IPv4 packets: their TOS, but still an IPv6 packet
 	 * info.
 	 */
-	if (ecn && remote->family == 4)
+	if (value && parcel->remote->family == 4)
 		nqe_udp_put_control(header, IPPROTO_IP, IP_TOS, &value, sizeof(value));
-	else if (ecn)
+	else if (value)
 		nqe_udp_put_control(header, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
+	if (parcel->mark)
+		nqe_udp_put_control(header, SOL_SOCKET, SO_MARK, &parcel->mark,
+				    sizeof(parcel->mark));
 	if (!local->family)
 		return;
 	if (u->family == AF_INET) {
@@ -301,74 +304,135 @@ static void nqe_udp_build_control(const struct nqe_udp *u, struct msghdr *header
 	}
 }
 
-/* One datagram at a time, as many as the kernel takes in a call. */
-static int nqe_udp_send_each(const struct nqe_udp *u, const struct msghdr *common, u8 *data,
-			     u32 len, u32 segment, u32 *sent)
+u32 nqe_udp_datagrams(const struct nqe_udp_parcel *parcel)
 {
-	struct mmsghdr header[NQE_UDP_MAX_SEGMENTS] = { 0 };
-	struct iovec iov[NQE_UDP_MAX_SEGMENTS];
-	u32 count = 0, offset;
-	int n;
-
-	for (offset = 0; offset < len && count < NQE_UDP_MAX_SEGMENTS; offset += segment, count++) {
-		iov[count] = (struct iovec){ data + offset,
-					     len - offset < segment ? len - offset : segment };
-		header[count].msg_hdr = *common;
-		header[count].msg_hdr.msg_iov = &iov[count];
-		header[count].msg_hdr.msg_iovlen = 1;
-	}
-	while (*sent < count) {
-		n = sendmmsg(u->fd, header + *sent, count - *sent, MSG_DONTWAIT);
-		if (n < 0)
-			return -errno;
-		*sent += (u32)n;
-	}
-	return 0;
+	return (parcel->len + parcel->segment - 1) / parcel->segment;
 }
 
-int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
-		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
-		 u32 *sent)
-{
-	union nqe_udp_control control = { 0 };
-	struct msghdr header = { .msg_control = &control };
-	struct iovec iov = { (void *)data, len };
-	u32 count = (len + segment - 1) / segment;
-	u16 size = (u16)segment;
+/* A message and the memory that it points to. */
+struct nqe_udp_envelope {
 	union nqe_udp_sockaddr name;
-	size_t plain;
-	int err;
+	union nqe_udp_control control;
+	struct iovec iov;
+};
 
-	*sent = 0;
-	header.msg_name = &name;
-	header.msg_namelen = nqe_udp_to_sockaddr(u, remote, &name);
-	if (!header.msg_namelen)
-		return -EAFNOSUPPORT;
-	header.msg_iov = &iov;
-	header.msg_iovlen = 1;
-	nqe_udp_build_control(u, &header, remote, local, ecn);
-	plain = header.msg_controllen;
-	if (count > 1 && !(u->offloads & NQE_UDP_GSO))
-		return nqe_udp_send_each(u, &header, iov.iov_base, len, segment, sent);
-	if (count > 1)
-		nqe_udp_put_control(&header, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
-	if (sendmsg(u->fd, &header, MSG_DONTWAIT) >= 0) {
-		*sent = count;
-		return 0;
+static void nqe_udp_address(const struct nqe_udp *u, const struct nqe_udp_parcel *parcel,
+			    struct nqe_udp_envelope *envelope, struct msghdr *header)
+{
+	*header = (struct msghdr){
+		.msg_name = &envelope->name,
+		.msg_namelen = nqe_udp_to_sockaddr(u, parcel->remote, &envelope->name),
+		.msg_iov = &envelope->iov,
+		.msg_iovlen = 1,
+		.msg_control = &envelope->control,
+	};
+	envelope->iov = (struct iovec){ parcel->data, parcel->len };
+	nqe_udp_build_control(u, header, parcel);
+}
+
+/* One datagram at a time, as many as the kernel takes in a call. */
+static void nqe_udp_send_each(const struct nqe_udp *u, struct nqe_udp_parcel *parcel)
+{
+	u32 count = nqe_udp_datagrams(parcel), i;
+	struct mmsghdr header[NQE_UDP_MAX_SEGMENTS];
+	struct iovec iov[NQE_UDP_MAX_SEGMENTS];
+	struct nqe_udp_envelope envelope;
+	int n;
+
+	nqe_udp_address(u, parcel, &envelope, &header[0].msg_hdr);
+	parcel->err = header[0].msg_hdr.msg_namelen ? 0 : -EAFNOSUPPORT;
+	if (parcel->err)
+		return;
+	for (i = 0; i < count; i++) {
+		u32 offset = i * parcel->segment;
+
+		iov[i] = (struct iovec){ parcel->data + offset,
+					 min(parcel->segment, parcel->len - offset) };
+		header[i] = header[0];
+		header[i].msg_hdr.msg_iov = &iov[i];
 	}
-	err = -errno;
-	if (count == 1 || (err != -EINVAL && err != -EIO && err != -EMSGSIZE && err != -EOPNOTSUPP))
-		return err;
-	/*
-	 * The path to this peer cannot do it, or a segment is larger than the MTU: one by one the
-	 * kernel says which. Only where that works is the offload to blame, and given up for this
-	 * socket.
-	 */
-	header.msg_controllen = plain;
-	err = nqe_udp_send_each(u, &header, iov.iov_base, len, segment, sent);
-	if (!err) {
+	while (parcel->sent < count) {
+		n = sendmmsg(u->fd, header + parcel->sent, count - parcel->sent, MSG_DONTWAIT);
+		if (n < 0) {
+			parcel->err = -errno;
+			return;
+		}
+		parcel->sent += (u32)n;
+	}
+}
+
+/*
+ * A parcel was refused. The path to this peer cannot segment, or a segment is larger than the MTU:
+ * one by one the kernel says which. Only where that works is the offload to blame, and given up for
+ * this socket.
+ */
+static u32 nqe_udp_refused(struct nqe_udp *u, struct nqe_udp_parcel *parcel, int err)
+{
+	parcel->err = err;
+	if (nqe_udp_datagrams(parcel) == 1 ||
+	    (err != -EINVAL && err != -EIO && err != -EMSGSIZE && err != -EOPNOTSUPP))
+		return 0;
+	nqe_udp_send_each(u, parcel);
+	if (!parcel->err) {
 		u->gso_refused++;
 		u->offloads &= ~(u32)NQE_UDP_GSO;
 	}
-	return err;
+	return 1;
+}
+
+/* False: it has to go alone: no segmentation here, or no way to such an address. */
+static bool nqe_udp_pack(const struct nqe_udp *u, struct nqe_udp_parcel *parcel,
+			 struct nqe_udp_envelope *envelope, struct msghdr *header)
+{
+	u32 count = nqe_udp_datagrams(parcel);
+	u16 size = (u16)parcel->segment;
+
+	parcel->sent = 0;
+	parcel->err = 0;
+	if (count > 1 && !(u->offloads & NQE_UDP_GSO))
+		return false;
+	nqe_udp_address(u, parcel, envelope, header);
+	if (count > 1)
+		nqe_udp_put_control(header, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
+	return header->msg_namelen;
+}
+
+static u32 nqe_udp_send_row(struct nqe_udp *u, struct nqe_udp_parcel *parcel,
+			    struct mmsghdr *header, u32 count)
+{
+	u32 calls = 0, i = 0, end;
+	int n;
+
+	while (i < count) {
+		calls++;
+		n = sendmmsg(u->fd, header + i, count - i, MSG_DONTWAIT);
+		if (n <= 0) {
+			calls += nqe_udp_refused(u, &parcel[i], -errno);
+			i++;
+			continue;
+		}
+		for (end = i + (u32)n; i < end; i++)
+			parcel[i].sent = nqe_udp_datagrams(&parcel[i]);
+	}
+	return calls;
+}
+
+u32 nqe_udp_send(struct nqe_udp *u, struct nqe_udp_parcel *parcel, u32 count)
+{
+	struct nqe_udp_envelope envelope[NQE_UDP_MAX_PARCELS];
+	struct mmsghdr header[NQE_UDP_MAX_PARCELS];
+	u32 calls = 0, i = 0, end;
+
+	while (i < count) {
+		for (end = i; end < count; end++)
+			if (!nqe_udp_pack(u, &parcel[end], &envelope[end], &header[end].msg_hdr))
+				break;
+		calls += nqe_udp_send_row(u, parcel + i, header + i, end - i);
+		i = end;
+		if (i < count) {
+			calls++;
+			nqe_udp_send_each(u, &parcel[i++]);
+		}
+	}
+	return calls;
 }

@@ -16,6 +16,8 @@
  */
 #define NQE_UDP_MAX_SEGMENTS 64
 #define NQE_UDP_MAX_SEND 65000
+/* Parcels that leave with one call. */
+#define NQE_UDP_MAX_PARCELS 64
 /* Room of all receive buffers together. */
 #define NQE_UDP_BATCH_BYTES (1 << 20)
 #define NQE_UDP_BATCH_MESSAGES 64
@@ -110,22 +112,42 @@ void nqe_udp_close(struct nqe_udp *u);
 int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b);
 
 /**
- * nqe_udp_send - send datagrams to one peer
- * @u: socket
+ * struct nqe_udp_parcel - datagrams for one peer, equal in size but for a shorter last
  * @remote: peer
  * @local: source address; family 0 leaves it to routing
- * @ecn: enum nqd_ecn
  * @data: the datagrams, back to back
  * @len: bytes of all, at most NQE_UDP_MAX_SEND
- * @segment: bytes of each; the last may be shorter; at most NQE_UDP_MAX_SEGMENTS of them
- * @sent: datagrams that the kernel took
- *
- * Return: 0, or the negative errno that stopped it; -EAGAIN: the socket's buffer is full;
- * -EMSGSIZE: a datagram is larger than the interface's MTU.
+ * @segment: bytes of each; at most NQE_UDP_MAX_SEGMENTS of them
+ * @mark: SO_MARK; 0: that of the socket
+ * @tos: DSCP and ECN of the IP header; 0: those of the socket
+ * @sent: result: datagrams that the kernel took
+ * @err: result: 0, or the negative errno that stopped it; -EAGAIN: the socket's buffer is full;
+ * -EMSGSIZE: a datagram is larger than the interface's MTU
  */
-int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
-		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
-		 u32 *sent);
+struct nqe_udp_parcel {
+	const struct nqe_address *remote;
+	const struct nqe_address *local;
+	u8 *data;
+	u32 len;
+	u32 segment;
+	u32 mark;
+	u8 tos;
+	u32 sent;
+	int err;
+};
+
+/* Datagrams in a parcel. */
+u32 nqe_udp_datagrams(const struct nqe_udp_parcel *parcel);
+
+/**
+ * nqe_udp_send - send parcels, with as few calls to the kernel as it allows
+ * @u: socket
+ * @parcel: the parcels
+ * @count: their number, at most NQE_UDP_MAX_PARCELS
+ *
+ * Return: calls to the kernel.
+ */
+u32 nqe_udp_send(struct nqe_udp *u, struct nqe_udp_parcel *parcel, u32 count);
 
 /* Same address and port. */
 bool nqe_address_equal(const struct nqe_address *a, const struct nqe_address *b);

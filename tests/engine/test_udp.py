@@ -36,11 +36,12 @@ class Udp:
     def send(
         self, to: str, port: int, data: bytes, segment: int, *, ecn: int = 0, local: str = ""
     ) -> tuple[int, int]:
-        sent = ffi.new("u32 *")
-        err = lib.nqe_udp_send(
-            self.state, address(to, port), address(local, 0), ecn, data, len(data), segment, sent
-        )
-        return err, sent[0]
+        parcel = ffi.new("struct nqe_udp_parcel *")
+        remote, here, memory = address(to, port), address(local, 0), ffi.from_buffer(data)
+        parcel.remote, parcel.local, parcel.data = remote, here, ffi.cast("u8 *", memory)
+        parcel.len, parcel.segment, parcel.tos = len(data), segment, ecn
+        lib.nqe_udp_send(self.state, parcel, 1)
+        return parcel.err, parcel.sent
 
     def receive(self, count: int) -> list[tuple[bytes, Any]]:
         """At least `count` datagrams, each with a copy of its message."""

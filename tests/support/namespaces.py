@@ -7,6 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.own_namespace import moved
 
 COUNTER = itertools.count()
 
@@ -22,6 +25,16 @@ class Namespace:
 
     def command(self, *command: str) -> list[str]:
         return ["ip", "netns", "exec", self.name, *command]
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The calling thread is in it, and back at the end."""
+        handle = os.open(Path("/run/netns") / self.name, os.O_RDONLY)
+        try:
+            with moved(handle):
+                yield
+        finally:
+            os.close(handle)
 
     def run(self, *command: str, timeout: float = 60) -> str:
         """Run to the end; a failure shows what the command said."""

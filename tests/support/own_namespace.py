@@ -18,15 +18,25 @@ def _checked(result: int) -> None:
 
 
 @contextmanager
-def own_namespace() -> Iterator[None]:
-    """Move this thread into a new namespace with a loopback interface, and back at the end."""
+def moved(handle: int | None) -> Iterator[None]:
+    """Move this thread into a namespace, a new one where None is given, and back at the end."""
     former = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        _checked(LIBC.unshare(CLONE_NEWNET))
+        if handle is None:
+            _checked(LIBC.unshare(CLONE_NEWNET))
+        else:
+            _checked(LIBC.setns(handle, CLONE_NEWNET))
         try:
-            subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=30)
             yield
         finally:
             _checked(LIBC.setns(former, CLONE_NEWNET))
     finally:
         os.close(former)
+
+
+@contextmanager
+def own_namespace() -> Iterator[None]:
+    """Move this thread into a new namespace with a loopback interface, and back at the end."""
+    with moved(None):
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=30)
+        yield

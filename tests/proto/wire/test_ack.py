@@ -250,3 +250,17 @@ def test_asks_for_an_ack_of_acks_once_a_round_trip(core: Core) -> None:
 def test_parameters_out_of_range(core: Core, max_ack_delay: int, exponent: int) -> None:
     policy = core.ffi.new("struct nqd_ack_policy *")
     assert core.lib.nqd_ack_init(policy, max_ack_delay, exponent, 0) == -errno.EINVAL
+
+
+def test_an_ack_that_is_nearly_due_may_leave_early(core: Core) -> None:
+    receiver = Receiver(core)
+    lib, policy = core.lib, receiver.policy
+    assert not lib.nqd_ack_hasten(policy, (1 << 64) - 2)
+    receiver.arrive(0, act=False)
+    deadline = lib.nqd_ack_deadline(policy)
+    assert not lib.nqd_ack_hasten(policy, deadline - 1)
+    assert not lib.nqd_ack_due(policy, receiver.now)
+    assert lib.nqd_ack_hasten(policy, deadline)
+    assert lib.nqd_ack_due(policy, receiver.now)
+    lib.nqd_ack_sent(policy)
+    assert not lib.nqd_ack_due(policy, deadline)
