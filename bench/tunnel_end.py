@@ -16,6 +16,7 @@ import sys
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from nexusnet.dataplane.kernel import KernelDataPlane
 from nexusnet.dataplane.userspace import Offloads, UserspaceDataPlane
 from nexusnet.keys import HeaderKeys, KeyState, SecretSet
 from nexusnet.netlink.generated import (
@@ -47,6 +48,8 @@ from nexusnet.session import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nexusnet.dataplane.protocol import DataPlane
 
 PORTS: Final = {Role.CLIENT: 50443, Role.SERVER: 443}
 CID_LENGTH: Final = 8
@@ -106,6 +109,8 @@ class End:
     offloads: Offloads = ALL_OFFLOADS
     search: bool = False
     ecn: bool = True
+    kernel: bool = False
+    confidentiality_limit: int | None = None
 
 
 def session(end: End, device_id: int, fd: int) -> Session:
@@ -130,8 +135,9 @@ def session(end: End, device_id: int, fd: int) -> Session:
         route_epoch=1,
         allowed_sources=tuple(ip_network(source) for source in end.sources),
         idle_timeout_ms=30000,
-        flags=SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0),
+        flags=SessionFlag.SEND_DATA | (SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0)),
         congestion=end.congestion,
+        confidentiality_limit=end.confidentiality_limit,
         outer=OuterPolicy(ecn_policy=EcnPolicy.ENABLED if end.ecn else EcnPolicy.DISABLED),
     )
 
@@ -154,7 +160,9 @@ class Tunnel:
 
     def __init__(self, end: End) -> None:
         self.end = end
-        self.plane = UserspaceDataPlane(end.offloads)
+        self.plane: DataPlane = (
+            KernelDataPlane() if end.kernel else UserspaceDataPlane(end.offloads)
+        )
         family = socket.AF_INET if ip_address(end.local).version == 4 else socket.AF_INET6
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((end.local, PORTS[end.role]))
@@ -203,6 +211,8 @@ def arguments(argv: Sequence[str]) -> End:
     parser.add_argument("--datagram-size", type=int, default=1452)
     parser.add_argument("--search", action="store_true", help="search for the path MTU")
     parser.add_argument("--plain", action="store_true", help="without any of the kernel's batching")
+    parser.add_argument("--kernel", action="store_true", help="the module carries the packets")
+    parser.add_argument("--key-limit", type=int, help="packets that a key may seal")
     options = parser.parse_args(argv)
     fields = [one.name for one in dataclasses.fields(Offloads)]
     return End(
@@ -217,6 +227,8 @@ def arguments(argv: Sequence[str]) -> End:
         datagram_size=options.datagram_size,
         offloads=Offloads(**dict.fromkeys(fields, not options.plain)),
         search=options.search,
+        kernel=options.kernel,
+        confidentiality_limit=options.key_limit,
     )
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from nexusnet.dataplane.userspace import UserspaceDataPlane
 from nexusnet.netlink.generated import DropReason, Event
 from nexusnet.quic.frames import ConnectionCloseFrame, DatagramFrame
 from nexusnet.session import Session
@@ -21,10 +20,11 @@ from tests.dataplane.contract import carried
 from tests.dataplane.peer import ModelPeer
 from tests.dataplane.setup import Bench, eventually
 from tests.support.own_namespace import own_namespace
+from tests.support.planes import VOLUME, make_plane
 
 pytestmark = pytest.mark.netns
 
-ROUNDS = 12
+ROUNDS = round(12 * VOLUME)
 EACH = 10
 """Datagrams of a kind in a round: all of a round fit any socket's buffer."""
 SHORTEST = 9
@@ -45,7 +45,7 @@ NOT_AUTHENTIC = {
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     with own_namespace():
-        made = Bench(UserspaceDataPlane())
+        made = Bench(make_plane())
         try:
             yield made
         finally:

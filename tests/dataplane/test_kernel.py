@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The contract, kept by the kernel: for kernels of the lab (tests/kernel/test_inside.py)."""
+
+import pytest
+
+from nexusnet.dataplane.kernel import KernelDataPlane
+from nexusnet.dataplane.protocol import DataPlane
+from tests.dataplane import contract
+
+pytestmark = pytest.mark.module
+
+
+class Kernel:
+    """Makes the plane."""
+
+    def make_plane(self) -> DataPlane:
+        return KernelDataPlane()
+
+
+class TestInstall(Kernel, contract.InstallContract):
+    """HOLD, ACTIVATE, generations, refusals."""
+
+
+class TestTraffic(Kernel, contract.TrafficContract):
+    """Packets both ways, and what is dropped."""
+
+
+class TestProtocol(Kernel, contract.ProtocolContract):
+    """Frames, keys, life of a session."""
