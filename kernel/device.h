@@ -6,8 +6,10 @@
 #define _NQD_DEVICE_H
 
 #include <linux/netdevice.h>
+#include <linux/rbtree.h>
 
 #include "device_stats.h"
+#include "routes.h"
 #include "uapi/nexus_quic_dco.h"
 
 struct nqd_net;
@@ -44,6 +46,10 @@ struct nqd_device_config {
  * @owner_port: netlink port of its owner in @net, 0 for none; protected by nqd_net.lock
  * @config: protected by nqd_net.lock
  * @stats: counters of each CPU
+ * @sessions: struct nqd_session by id; protected by nqd_net.lock
+ * @session_count: their number; likewise
+ * @routes: struct nqd_route by prefix; changed under nqd_net.lock, read under RCU
+ * @debug: bits of enum nqd_debug_flag; written under nqd_net.lock
  */
 struct nqd_device {
 	struct net_device *dev;
@@ -52,6 +58,10 @@ struct nqd_device {
 	u32 owner_port;
 	struct nqd_device_config config;
 	struct nqd_device_stats __percpu *stats;
+	struct rb_root sessions;
+	u32 session_count;
+	struct nqd_routes routes;
+	u32 debug;
 };
 
 struct nqd_device *nqd_device_create(struct net *net, const char *name, u32 queues, u32 mtu,

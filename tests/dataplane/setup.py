@@ -199,13 +199,14 @@ class Bench:
         *,
         v1: bool = False,
         suite: CipherSuite = CipherSuite.AES_128_GCM_SHA256,
+        rtt: RttState = RTT,
         **changes: Any,
     ) -> tuple[ModelPeer, Session]:
         """An active session with a route to the peer's inner addresses."""
         peer = self.peer(number, suite)
         session = self.session(peer, number, **changes)
         self.plane.add_session(session)
-        self.plane.activate(self.activation(peer, session, v1=v1))
+        self.plane.activate(self.activation(peer, session, v1=v1, rtt=rtt))
         if number == 1:
             self.plane.add_route(self.route(session, f"{INNER_PEER}/32"))
         return peer, session
