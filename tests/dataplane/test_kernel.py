@@ -5,7 +5,7 @@ import pytest
 
 from nexusnet.dataplane.kernel import KernelDataPlane
 from nexusnet.dataplane.protocol import DataPlane
-from tests.dataplane import contract
+from tests.dataplane import contract, contract_frames, contract_handover, contract_update
 
 pytestmark = pytest.mark.module
 
@@ -27,3 +27,15 @@ class TestTraffic(Kernel, contract.TrafficContract):
 
 class TestProtocol(Kernel, contract.ProtocolContract):
     """Frames, keys, life of a session."""
+
+
+class TestFrames(Kernel, contract_frames.FramesContract):
+    """FRAMES_LOST, the flag once, and the counters of frames."""
+
+
+class TestHandover(Kernel, contract_handover.HandoverContract):
+    """Keys of the generation before, and what was counted before."""
+
+
+class TestUpdate(Kernel, contract_update.UpdateContract):
+    """Sizes, timers, marks, DSCP, ECN, and when IP packets may leave."""
