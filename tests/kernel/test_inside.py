@@ -21,7 +21,10 @@ kernels = pytest.mark.parametrize("kernel", EVERY_KERNEL)
 CONTRACT = "tests/dataplane/test_kernel.py"
 FULL = (
     CONTRACT,
-    "tests/tunnel",
+    *(
+        f"tests/tunnel/test_{name}.py"
+        for name in ("bogus", "handover", "isolation", "standard_peer")
+    ),
     "tests/agent/test_netns.py",
     "tests/inside",
 )
