@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.inside.hosts import Host
 
 ROUND = 1000
-ROUNDS = max(1, round(50 * VOLUME / 105))
+ROUNDS = max(1, round(50 * VOLUME / 100))
 # What the ABI's page lists, and what the core of netlink says of what is no message at all.
 ALLOWED = {
     errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL, errno.ERANGE, errno.ENOENT,
