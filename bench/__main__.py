@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import engine, kernel, quic_model, sessions, tunnel, weather
+from bench import engine, kernel, quic_model, sessions, tunnel, weather, weather_kernel
 from bench.contenders import ContenderError
 from bench.ends import EndError
 from bench.traffic import TrafficError
@@ -24,6 +24,7 @@ BENCHMARKS = {
     "tunnel": tunnel,
     "sessions": sessions,
     "weather": weather,
+    "weather-kernel": weather_kernel,
     "kernel": kernel,
 }
 OUT = Path("out/bench")

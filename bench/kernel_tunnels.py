@@ -231,7 +231,7 @@ def ovpn(algorithm: int, key_length: int) -> Callable[[], AbstractContextManager
 
 
 def nexus(*options: str) -> Callable[[], AbstractContextManager[Stand]]:
-    """This project's tunnel, session installed by hand; `--plane kernel` for the module."""
+    """This project's tunnel, session installed by hand; `--kernel` for the module."""
 
     @contextmanager
     def start() -> Iterator[Stand]:
@@ -253,7 +253,7 @@ CONTENDERS: Final[dict[str, Callable[[], AbstractContextManager[Stand]]]] = {
     "wireguard": wireguard,
     "ovpn aes-128-gcm": ovpn(_Ovpn.AES_GCM, 16),
     "ovpn chacha20-poly1305": ovpn(_Ovpn.CHACHA20_POLY1305, 32),
-    "nexus aes-128-gcm": nexus("--plane", "kernel"),
-    "nexus chacha20-poly1305": nexus("--plane", "kernel", "--suite", "chacha20_poly1305_sha256"),
+    "nexus aes-128-gcm": nexus("--kernel"),
+    "nexus chacha20-poly1305": nexus("--kernel", "--suite", "chacha20_poly1305_sha256"),
     "engine aes-128-gcm": nexus(),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One engine with many sessions installed by hand; one command a line on standard input.
+"""One data plane with many sessions installed by hand; one command a line on standard input.
 
 As `tunnel_end.py` (anybody can compute the keys), with any number of peers: session I carries
 packets between 10.32.0.0 + I, the clients' side, and 10.64.0.0 + I, the server's. Commands: `stats`
@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from bench import tunnel_end
+from nexusnet.dataplane.kernel import KernelDataPlane
 from nexusnet.dataplane.userspace import UserspaceDataPlane
 from nexusnet.netlink.generated import Congestion, DropReason, Role
 from nexusnet.session import ConnectionId, Device, Route, SessionRef
@@ -24,6 +25,7 @@ from nexusnet.session import ConnectionId, Device, Route, SessionRef
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nexusnet.dataplane.protocol import DataPlane
     from nexusnet.netlink.generated import StatsAttributes
 
 INNER: Final = {Role.CLIENT: IPv4Address("10.32.0.0"), Role.SERVER: IPv4Address("10.64.0.0")}
@@ -43,7 +45,7 @@ def connection_id(role: Role, index: int) -> ConnectionId:
 
 
 class ManyEnd:
-    """The engine, its socket and its device."""
+    """The data plane, its socket and its device."""
 
     def __init__(
         self,
@@ -51,12 +53,12 @@ class ManyEnd:
         device: str,
         local: str,
         congestion: Congestion,
-        plane: UserspaceDataPlane | None = None,
+        plane: DataPlane,
     ) -> None:
         self.role = role
         self.local = local
         self.congestion = congestion
-        self.plane = plane or UserspaceDataPlane()
+        self.plane = plane
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((local, tunnel_end.PORTS[role]))
         self.endpoint = self.plane.open_endpoint(self.socket, tunnel_end.CID_LENGTH)
@@ -119,10 +121,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--local", required=True, help="address of the UDP socket")
     parser.add_argument("--peers", type=peers, action="append", required=True, help=peers.__doc__)
     parser.add_argument("--congestion", choices=["cubic_like", "bbr_like"], default="cubic_like")
+    parser.add_argument("--kernel", action="store_true", help="the module carries the packets")
     options = parser.parse_args(argv)
     role = Role[options.role.upper()]
     congestion = Congestion[options.congestion.upper()]
-    end = ManyEnd(role, options.device, options.local, congestion)
+    plane = KernelDataPlane() if options.kernel else UserspaceDataPlane()
+    end = ManyEnd(role, options.device, options.local, congestion, plane)
     for group in options.peers:
         for index, remote in group:
             end.add(index, remote)

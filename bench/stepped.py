@@ -16,7 +16,7 @@ from bench.ends import address_all
 from bench.many_end import ManyEnd
 from bench.send_many import PAYLOAD, sender
 from nexusnet._engine import ffi, lib
-from nexusnet.dataplane.userspace import UserspaceDataPlane
+from nexusnet.dataplane.userspace import UserspaceDataPlane, UserspaceEndpoint
 from nexusnet.netlink.generated import Congestion, Role
 from tests.support.namespaces import cable
 
@@ -91,8 +91,11 @@ class Pair:
 
     def answers(self) -> int:
         """Datagrams that the server sent: acknowledgements."""
+        endpoint = self.server.endpoint
+        if not isinstance(endpoint, UserspaceEndpoint):
+            raise TypeError("only an engine can be stepped")
         stats = ffi.new("struct nqe_socket_stats *")
-        lib.nqe_socket_stats(self.server.plane.engine, self.server.endpoint.number, stats)
+        lib.nqe_socket_stats(self.planes[Role.SERVER].engine, endpoint.number, stats)
         return int(stats.tx_datagrams)
 
 

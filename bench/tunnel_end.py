@@ -110,6 +110,7 @@ class End:
     search: bool = False
     ecn: bool = True
     kernel: bool = False
+    confidentiality_limit: int | None = None
 
 
 def session(end: End, device_id: int, fd: int) -> Session:
@@ -136,6 +137,7 @@ def session(end: End, device_id: int, fd: int) -> Session:
         idle_timeout_ms=30000,
         flags=SessionFlag.SEND_DATA | (SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0)),
         congestion=end.congestion,
+        confidentiality_limit=end.confidentiality_limit,
         outer=OuterPolicy(ecn_policy=EcnPolicy.ENABLED if end.ecn else EcnPolicy.DISABLED),
     )
 
@@ -209,7 +211,8 @@ def arguments(argv: Sequence[str]) -> End:
     parser.add_argument("--datagram-size", type=int, default=1452)
     parser.add_argument("--search", action="store_true", help="search for the path MTU")
     parser.add_argument("--plain", action="store_true", help="without any of the kernel's batching")
-    parser.add_argument("--plane", choices=["kernel", "user"], default="user")
+    parser.add_argument("--kernel", action="store_true", help="the module carries the packets")
+    parser.add_argument("--key-limit", type=int, help="packets that a key may seal")
     options = parser.parse_args(argv)
     fields = [one.name for one in dataclasses.fields(Offloads)]
     return End(
@@ -224,7 +227,8 @@ def arguments(argv: Sequence[str]) -> End:
         datagram_size=options.datagram_size,
         offloads=Offloads(**dict.fromkeys(fields, not options.plain)),
         search=options.search,
-        kernel=options.plane == "kernel",
+        kernel=options.kernel,
+        confidentiality_limit=options.key_limit,
     )
 
 

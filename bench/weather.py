@@ -83,9 +83,15 @@ def isolation_cost(figures: dict[str, Any]) -> float:
     return float(1 - beside / alone)
 
 
-def measure(names: tuple[str, ...], seconds: float, kernel: str = KERNEL) -> list[Result]:
-    """Run some weathers (all if there are no names) in one boot of a kernel."""
-    command = [sys.executable, "-m", "bench.weather_inside", str(seconds), *names]
+def measure(
+    names: tuple[str, ...], seconds: float, kernel: str = KERNEL, module: Path | None = None
+) -> list[Result]:
+    """Run some weathers (all if there are no names) in one boot of a kernel.
+
+    The engine carries the packets, or a module.
+    """
+    carrier = str(module or "engine")
+    command = [sys.executable, "-m", "bench.weather_inside", str(seconds), carrier, *names]
     results = []
     done = Lab().run(
         kernel, command, cwd=ROOT, timeout=LAB_SECONDS, leak_check=False, on_stdout=progress

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Inside a kernel with netem: the tunnel on paths with weather; a JSON line for each result.
 
-Arguments: seconds a measurement, then names of weathers (all by default).
+Arguments: seconds a measurement, `engine` or the file of the module that carries the packets, then
+names of weathers (all by default).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bench.many_end import inner_address
 from bench.paths import Path, path
 from bench.traffic import Pings, TrafficError, ping, pinging, tcp
 from nexusnet.netlink.generated import Role
+from tests.inside import module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,13 +108,15 @@ def break_for_a_while(on: Path, weather: Weather) -> None:
         port.netem(*weather.netem)
 
 
-def endure(weather: Weather, seconds: float, congestion: str) -> dict[str, Any]:
+def endure(
+    weather: Weather, seconds: float, congestion: str, plane: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """One weather: the same traffic without the tunnel and through it."""
     with ExitStack() as stack:
         on = stack.enter_context(path())
         set_weather(on, weather)
         bare = loaded(on, on.server.ipv4, weather, seconds)
-        ends = stand(stack, on, "--congestion", congestion)
+        ends = stand(stack, on, "--congestion", congestion, *plane)
         inside = loaded(on, inner_address(Role.SERVER, 0), weather, seconds)
         after = ping(on.clients[0], inner_address(Role.SERVER, 0), 1.0, PING_SECONDS)
         stats = [one.stats() for one in ends]
@@ -129,21 +133,27 @@ def endure(weather: Weather, seconds: float, congestion: str) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
     """Measure and print."""
-    seconds = float(argv[0])
+    seconds, carrier = float(argv[0]), argv[1]
+    plane: tuple[str, ...] = ()
+    if carrier != "engine":
+        module.load(carrier)
+        plane = ("--kernel",)
     bottleneck = Weather(LOADED, ("delay", f"{BDP_RTT_MS / 2:g}ms"), mbit=BDP_MBIT, queue=BDP_BYTES)
     work: dict[str, tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]] = {}
     for weather in WEATHERS:
-        work[weather.name] = (endure, (weather, seconds, "cubic_like"))
+        work[weather.name] = (endure, (weather, seconds, "cubic_like", plane))
     for congestion in ("cubic_like", "bbr_like"):
-        arguments = (bottleneck, seconds * 2, congestion)
+        arguments = (bottleneck, seconds * 2, congestion, plane)
         work[f"{LOADED}, {congestion}"] = (endure, arguments)
-    for name in argv[1:] or work:
+    for name in argv[2:] or work:
         function, arguments = work[name]
         try:
             made = function(*arguments)
         except TrafficError as error:
             made = {"error": str(error)}
         print(json.dumps({"name": name} | made), flush=True)
+    if plane:
+        module.unload()
 
 
 if __name__ == "__main__":

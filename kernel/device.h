@@ -6,13 +6,18 @@
 #define _NQD_DEVICE_H
 
 #include <linux/netdevice.h>
+#include <linux/rbtree.h>
 
 #include "device_stats.h"
+#include "figures.h"
+#include "routes.h"
 #include "uapi/nexus_quic_dco.h"
 
 struct nqd_net;
 
 #define NQD_DEVICE_QUEUES_MAX 256
+/* What GET_CAPS says: sessions of one device. */
+#define NQD_DEVICE_SESSIONS_MAX 65536
 
 /**
  * struct nqd_device_config - what CREATE_DEVICE and UPDATE_DEVICE set
@@ -44,6 +49,12 @@ struct nqd_device_config {
  * @owner_port: netlink port of its owner in @net, 0 for none; protected by nqd_net.lock
  * @config: protected by nqd_net.lock
  * @stats: counters of each CPU
+ * @sessions: struct nqd_session by id; protected by nqd_net.lock
+ * @session_count: their number; likewise
+ * @routes: struct nqd_route by prefix; changed under nqd_net.lock, read under RCU
+ * @ended: counters of sessions that have ended; protected by nqd_net.lock
+ * @zero: counters at the time of FLUSH_STATS, or NULL; likewise
+ * @debug: bits of enum nqd_debug_flag; written under nqd_net.lock
  */
 struct nqd_device {
 	struct net_device *dev;
@@ -52,6 +63,12 @@ struct nqd_device {
 	u32 owner_port;
 	struct nqd_device_config config;
 	struct nqd_device_stats __percpu *stats;
+	struct rb_root sessions;
+	u32 session_count;
+	struct nqd_routes routes;
+	struct nqd_figures ended;
+	struct nqd_figures *zero;
+	u32 debug;
 };
 
 struct nqd_device *nqd_device_create(struct net *net, const char *name, u32 queues, u32 mtu,

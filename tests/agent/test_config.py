@@ -94,6 +94,7 @@ def test_a_client(tmp_path: Path) -> None:
             "did you mean keepalive_seconds?",
         ),
         (("[listen]", "[listne]"), "listne", "did you mean listen?"),
+        (('role = "server"', 'role = "server"\npersist = true'), "network.persist", "for clients"),
         (("port = 4433", 'port = "4433"'), "listen.port", "a whole number"),
         (("port = 4433", "port = true"), "listen.port", "a whole number"),
         (("port = 4433", "port = 70000"), "listen.port", "from 1 to 65535"),

@@ -20,7 +20,7 @@ from nexusnet.agent.doctor import Verdict
 from nexusnet.agent.errors import AgentError, StartError
 from nexusnet.agent.plane import choose_plane
 from nexusnet.dco import Absence, KernelCapabilities, Plane, Probe
-from nexusnet.netlink.generated import CipherSuite, Congestion
+from nexusnet.netlink.generated import CipherSuite, Congestion, Feature
 from tests.agent.fakes import FakePlane, config
 from tests.agent.test_config import SERVER
 
@@ -121,6 +121,7 @@ ABLE = KernelCapabilities(
     module_version="1",
     ciphers=frozenset(CipherSuite),
     congestion=frozenset(Congestion),
+    features=Feature.SEND_FRAMES,
 )
 
 

@@ -16,7 +16,7 @@ from nexusnet.dco import Absence, Decision, Plane
 from nexusnet.netlink import generated as nl
 from nexusnet.session import Device, Route, SessionRef
 from tests.agent.fakes import FakePlane, config
-from tests.agent.test_config import SERVER
+from tests.agent.test_config import CLIENT, SERVER
 from tests.dataplane.fake_kernel import FakeKernel
 from tests.dataplane.test_kernel_client import Setting
 
@@ -74,7 +74,7 @@ def test_where_it_is_switched_off_nobody_asks(tmp_path: Path) -> None:
 
 
 def test_persistence_is_a_need(tmp_path: Path) -> None:
-    text = SERVER.replace('name = "home"', 'name = "home"\npersist = true')
+    text = CLIENT.replace('name = "home"', 'name = "home"\npersist = true')
     assert nl.Feature.PERSIST in needs_of(config(text, tmp_path)).features
 
 

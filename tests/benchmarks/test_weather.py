@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bench import weather_kernel
 from bench.isolation import SLOW_MBIT, isolate_once
 from bench.weather import Result, complaints, measure, table
 
@@ -13,9 +14,10 @@ SECONDS = 5.0
 NAMES = ("loss 1 %", "jitter 2 ms, reorders", "outage of 1 s", "loaded RTT, cubic_like")
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[str, Result]:
-    return {one.name: one for one in measure(NAMES, SECONDS, KERNEL)}
+@pytest.fixture(scope="module", params=["engine", "kernel"])
+def results(request: pytest.FixtureRequest) -> dict[str, Result]:
+    module = weather_kernel.build(KERNEL) if request.param == "kernel" else None
+    return {one.name: one for one in measure(NAMES, SECONDS, KERNEL, module)}
 
 
 @pytest.mark.lab

@@ -96,6 +96,14 @@ def test_a_plane_that_nobody_closes_ends_with_the_process() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+def test_an_endpoint_outlives_its_plane() -> None:
+    with own_namespace():
+        bench = Bench(UserspaceDataPlane())
+        bench.close()
+        bench.endpoint.close()
+        assert bench.endpoint.receive() == []
+
+
 def test_capabilities() -> None:
     plane = UserspaceDataPlane()
     try:

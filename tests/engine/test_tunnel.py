@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real tunnels between two namespaces, with sessions installed by hand."""
 
-import struct
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aioquic.quic.crypto import CryptoPair
-from aioquic.quic.packet import QuicProtocolVersion
 
 from bench import tunnel_end
-from nexusnet.netlink.generated import CipherSuite, Role
 from tests.engine.tunnel import RunningEnd, iperf, tunnel
-from tests.support import quic_capture, tshark
-from tests.support.namespaces import Namespace
+from tests.engine.wire import capturing, dissected
 
 pytestmark = pytest.mark.netns
 
@@ -136,67 +128,6 @@ def test_a_search_finds_the_mtu_of_the_path() -> None:
         assert "PATH_MTU_CHANGED" in sizes
 
 
-@contextmanager
-def capturing(namespace: Namespace, path: Path) -> Iterator[None]:
-    process = subprocess.Popen(
-        namespace.command(
-            "tcpdump", "-i", namespace.link, "-U", "-w", str(path), "--immediate-mode",
-            # 32 MiB of slots for a datagram each: the default holds eight, and the rest is lost.
-            "-s", "2000", "-B", "32768", "udp", "port", "443",
-        ),
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "listening on" in line:
-                break
-        yield
-        time.sleep(0.5)
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stderr is not None:
-            process.stderr.close()
-
-
-def captured(path: Path) -> list[bytes]:
-    """IP packets of an Ethernet capture."""
-    data = path.read_bytes()
-    packets, at = [], 24
-    while at < len(data):
-        (size,) = struct.unpack_from("<I", data, at + 8)
-        packets.append(data[at + 16 + 14 : at + 16 + size])
-        at += 16 + size
-    return packets
-
-
-def prelude(capture: quic_capture.Capture, like: bytes) -> None:
-    """What tshark needs to see first of a connection: its Initial packets and its secrets."""
-    client_cid = tunnel_end.connection_id(Role.CLIENT)
-    server_cid = tunnel_end.connection_id(Role.SERVER)
-    random = sha256(b"tunnel").digest()
-    for to_server in (True, False):
-        crypto = CryptoPair()
-        crypto.setup_initial(random[:8], is_client=to_server, version=QuicProtocolVersion.VERSION_1)
-        if to_server:
-            hello = quic_capture._client_hello(random, client_cid)
-            packet = quic_capture._initial(crypto, random[:8], client_cid, hello)
-        else:
-            hello = quic_capture._server_hello(sha256(random).digest(), "aes-128-gcm")
-            packet = quic_capture._initial(crypto, client_cid, server_cid, hello)
-        ports = (50443, 443) if to_server else (443, 50443)
-        udp = struct.pack("!HHHH", *ports, 8 + len(packet), 0) + packet
-        addresses = like[12:20] if to_server else like[16:20] + like[12:16]
-        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0x4000, 64, 17, 0) + addresses
-        total = sum(struct.unpack("!10H", head))
-        check = 0xFFFF - ((total & 0xFFFF) + (total >> 16))
-        capture.packets.append(head[:10] + struct.pack("!H", check) + head[12:] + udp)
-    for role in (Role.CLIENT, Role.SERVER):
-        secret = tunnel_end.secret(CipherSuite.AES_128_GCM_SHA256, role)
-        capture.key_log.append(f"{role.name}_TRAFFIC_SECRET_0 {random.hex()} {secret.hex()}")
-
-
 def test_tshark_decodes_the_tunnel(tmp_path: Path) -> None:
     with tunnel(nic=True) as (a, b):
         # A capture would show what receive offload has put together.
@@ -209,21 +140,8 @@ def test_tshark_decodes_the_tunnel(tmp_path: Path) -> None:
             ping(a, b.ipv4)
         a.stop()
         b.stop()
-    packets = captured(tmp_path / "tunnel.pcap")
-    capture = quic_capture.Capture()
-    first = next(packet for packet in packets if packet[12:16] == bytes([10, 99, 0, 1]))
-    prelude(capture, first)
-    capture.packets += packets
-    decoded = tshark.dissect(*capture.write(tmp_path))
-    assert len(decoded) == len(packets) + 2
-    tunnelled = [packet for number, packet in decoded.items() if number > 2]
+    tunnelled = dissected(tmp_path / "tunnel.pcap", tmp_path)
     types = [kind for packet in tunnelled for kind in packet.all("quic.frame_type")]
-    for packet in tunnelled:
-        assert packet.all("quic.short")
-        assert not packet.all("_ws.malformed")
-        assert not packet.warnings()
-        assert not packet.all("quic.decryption_failed")
-        assert packet.all("quic.frame_type")
     # DATAGRAM and ACK (plain or with ECN counts).
     assert types.count("48") > 500
     assert types.count("2") + types.count("3") > 3

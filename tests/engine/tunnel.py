@@ -5,7 +5,7 @@ import json
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
@@ -13,6 +13,7 @@ from tests.engine.native import ROOT
 from tests.support.namespaces import Namespace, cable
 
 READY_TIMEOUT = 60
+PLANE = {False: (), True: ("--kernel",)}
 INNER = (("10.8.0.1", "fd08::1"), ("10.8.0.2", "fd08::2"))
 
 
@@ -53,7 +54,7 @@ class RunningEnd:
 
 @contextmanager
 def _end(
-    namespace: Namespace, peer: Namespace, index: int, version: int, options: list[str]
+    namespace: Namespace, peer: Namespace, index: int, version: int, options: Sequence[str]
 ) -> Iterator[RunningEnd]:
     local, remote = (namespace.ipv4, peer.ipv4) if version == 4 else (namespace.ipv6, peer.ipv6)
     inner4, inner6 = INNER[1 - index]
@@ -82,9 +83,12 @@ def _end(
 
 @contextmanager
 def tunnel(
-    *options: str, version: int = 4, nic: bool = False
+    *options: str, version: int = 4, nic: bool = False, kernel: tuple[bool, bool] = (False, False)
 ) -> Iterator[tuple[RunningEnd, RunningEnd]]:
-    """Both ends, up and with addresses. `nic`: a cable that does not pass super-packets through."""
+    """Both ends, up and with addresses.
+
+    `nic`: a cable that does not pass super-packets through. `kernel`: which ends are the module's.
+    """
     with ExitStack() as stack:
         a, b = stack.enter_context(cable())
         if nic:
@@ -101,8 +105,8 @@ def tunnel(
                     "on",
                 )
         ends = (
-            stack.enter_context(_end(a, b, 0, version, list(options))),
-            stack.enter_context(_end(b, a, 1, version, list(options))),
+            stack.enter_context(_end(a, b, 0, version, [*options, *PLANE[kernel[0]]])),
+            stack.enter_context(_end(b, a, 1, version, [*options, *PLANE[kernel[1]]])),
         )
         for end in ends:
             assert end.line() == "ready"

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from nexusnet.dataplane.userspace import UserspaceDataPlane
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.datagram import Received
@@ -25,9 +24,10 @@ from nexusnet.handshake.verify import AnyPeer
 from nexusnet.netlink.generated import SessionFlag
 from nexusnet.session import Device, Route, Session, SessionRef
 from tests.engine.packets import UDP, Flow
+from tests.support.planes import make_plane
 
 if TYPE_CHECKING:
-    from nexusnet.dataplane.protocol import UdpEndpoint
+    from nexusnet.dataplane.protocol import DataPlane, UdpEndpoint
     from nexusnet.handshake.export import ExportedConnection
     from nexusnet.netlink.generated import DropReason, Event, StatsAttributes
     from nexusnet.netlink.messages import Message
@@ -125,7 +125,7 @@ def from_peer(number: int, data: bytes, source: str | None = None) -> bytes:
 class Rig:
     """A data plane, its device, and a socket inside the tunnel; in a namespace of its own."""
 
-    plane: UserspaceDataPlane = field(default_factory=UserspaceDataPlane)
+    plane: DataPlane = field(default_factory=make_plane)
     delivered: list[tuple[str, bytes]] = field(default_factory=list)
     seen: list[Message] = field(default_factory=list)
 

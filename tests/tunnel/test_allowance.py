@@ -14,8 +14,8 @@ import pytest
 from bench.tunnel_end import PORTS
 from nexusnet.netlink.generated import Role
 from tests.engine.native import ROOT
-from tests.engine.test_tunnel import captured, capturing, prelude
 from tests.engine.tunnel import INNER, RunningEnd, _end, iperf
+from tests.engine.wire import captured, capturing, prelude
 from tests.support import quic_capture, tshark
 from tests.support.namespaces import Namespace, cable
 from tests.tunnel.allowance import Allowance, Ranges

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from nexusnet.dataplane.userspace import UserspaceDataPlane
 from nexusnet.netlink.generated import DropReason, Event
 from nexusnet.quic.frames import ConnectionCloseFrame, DatagramFrame
 from nexusnet.session import Session
@@ -21,10 +20,11 @@ from tests.dataplane.contract import carried
 from tests.dataplane.peer import ModelPeer
 from tests.dataplane.setup import Bench, eventually
 from tests.support.own_namespace import own_namespace
+from tests.support.planes import VOLUME, make_plane
 
 pytestmark = pytest.mark.netns
 
-ROUNDS = 12
+ROUNDS = round(12 * VOLUME)
 EACH = 10
 """Datagrams of a kind in a round: all of a round fit any socket's buffer."""
 SHORTEST = 9
@@ -45,7 +45,7 @@ NOT_AUTHENTIC = {
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     with own_namespace():
-        made = Bench(UserspaceDataPlane())
+        made = Bench(make_plane())
         try:
             yield made
         finally:
@@ -92,6 +92,19 @@ class Attack:
         self.inject(bytes(packet))
         self.exact[DropReason.AEAD] += 1
 
+    def of_a_forged_phase(self) -> None:
+        """As if the peer had updated its keys: only a packet that opens may do that."""
+        packet = self.peer.seal(carried(b"forged phase"), generation=1)
+        self.inject(packet[:-1] + bytes([packet[-1] ^ 1]))
+        self.exact[DropReason.AEAD] += 1
+
+    def bit_flipped(self) -> None:
+        """Anywhere behind the connection ID."""
+        packet = bytearray(self.peer.seal(carried(b"flipped")))
+        packet[self.random.randrange(SHORTEST, len(packet))] ^= 1 << self.random.randrange(8)
+        self.inject(bytes(packet))
+        self.loose += 1
+
     def truncated(self) -> None:
         packet = self.peer.seal(carried(b"truncated"))
         self.inject(packet[: self.random.randrange(SHORTEST, SAMPLE_END)])
@@ -108,7 +121,8 @@ class Attack:
         self.exact[DropReason.FIXED_BIT] += 1
 
     def replayed(self) -> None:
-        self.inject(self.random.choice(self.genuine))
+        # Of what is still in the replay window.
+        self.inject(self.random.choice(self.genuine[-2:]))
         self.exact[DropReason.DUPLICATE] += 1
 
     def spoofed(self) -> None:
@@ -147,6 +161,8 @@ def test_bogus_datagrams_are_counted_by_reason_and_not_answered(bench: Bench) ->
         kinds = [
             attack.random_bytes,
             attack.forged,
+            attack.of_a_forged_phase,
+            attack.bit_flipped,
             attack.truncated,
             attack.cut_short,
             attack.without_fixed_bit,
@@ -190,3 +206,4 @@ def test_bogus_datagrams_are_counted_by_reason_and_not_answered(bench: Bench) ->
         assert not any(isinstance(frame, ConnectionCloseFrame) for frame in frames)
         status = bench.plane.sessions(bench.device.id)
         assert [one.ref for one in status] == [session.ref]
+        assert status[0].key_generation == 0

@@ -12,7 +12,7 @@ import pytest
 from aioquic.quic.events import ConnectionIdRetired
 from aioquic.tls import Epoch
 
-from nexusnet.netlink.generated import DownReason, Event
+from nexusnet.netlink.generated import DownReason, DropReason, Event
 from nexusnet.quic.frames import (
     Frame,
     NewConnectionIdFrame,
@@ -247,5 +247,29 @@ def test_we_close(rig: Rig, role: Role) -> None:
             closed = meeting.peer.closed()
             assert closed is not None
             assert closed.error_code == 0x55
+
+    within(scenario())
+
+
+def test_it_forgets_us(rig: Rig) -> None:
+    """A stateless reset with the token that it gave in its handshake (RFC 9000 section 10.3)."""
+
+    async def scenario() -> None:
+        async with as_client(rig) as meeting:
+            peer, installed = meeting.peer, meeting.installed
+            await rig.echoed(installed, b"before")
+            connection, transport = peer._quic, peer._transport
+            assert transport is not None
+            start = bytes([0x55]) + connection._peer_cid.cid + bytes(20)
+            token = connection._host_cids[0].stateless_reset_token
+            path = connection._network_paths[0].addr
+            transport.sendto(start + bytes(len(token)), path)
+            await until(lambda: rig.drops(installed) == {DropReason.AEAD: 1}, "a failed opening")
+            assert not rig.events(installed, Event.SESSION_DOWN)
+            transport.sendto(start + token, path)
+            await until(lambda: bool(rig.events(installed, Event.SESSION_DOWN)), "SESSION_DOWN")
+            (down,) = rig.events(installed, Event.SESSION_DOWN)
+            assert down.attributes.event is not None
+            assert down.attributes.event.down_reason is DownReason.STATELESS_RESET
 
     within(scenario())

@@ -86,7 +86,7 @@ class NetworkSettings:
         default=DcoMode.PREFERRED,
     )
     persist: bool = setting(
-        "Kernel module: tunnels outlive a crashed agent, and the next one takes them over.",
+        "Clients, kernel module: tunnels outlive a crashed agent, the next one takes them over.",
         default=False,
     )
     fwmark: int | None = setting(
@@ -293,6 +293,11 @@ class Config:
                 object.__setattr__(self, "listen", ListenSettings())
             if not self.network.addresses:
                 raise ValueError("network.addresses: a server needs an inner address of its own")
+            if self.network.persist:
+                raise ValueError(
+                    "network.persist: is for clients: a server's port would stay taken by the"
+                    " crashed agent's socket, and the next agent could not listen"
+                )
         elif self.listen is not None:
             raise ValueError("[listen] is for servers, this end is a client: delete it")
 

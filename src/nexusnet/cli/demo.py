@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`nexus demo`."""
 
+import enum
 import signal
 import sys
 import time
@@ -15,6 +16,14 @@ from nexusnet.cli.output import JsonOption, console, emit_json, errors
 
 if TYPE_CHECKING:
     from nexusnet.demo.result import Result
+
+
+class PlaneChoice(enum.Enum):
+    """Whose packets a demo shows."""
+
+    USERSPACE = "userspace"
+    KERNEL = "kernel"
+    BOTH = "both"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,10 +41,13 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder for the capture.")] = Path("out/demo"),
     seconds: Annotated[float, typer.Option(help="Of each transfer.", min=1, max=60)] = 2.0,
+    plane: Annotated[PlaneChoice, typer.Option(help="Who carries the packets.")] = PlaneChoice.BOTH,
     as_json: JsonOption = False,
 ) -> None:
     """Two agents in two namespaces: a handshake, ping, iperf3, a capture. Needs root."""
+    from nexusnet.dco import Plane
     from nexusnet.demo.demo import run_demo
+    from nexusnet.demo.kernel import demo_in_kernel
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _terminated)
@@ -44,7 +56,12 @@ def demo(
     def say(text: str) -> None:
         errors.print(f"[{time.monotonic() - begin:5.1f} s] {text}", markup=False, soft_wrap=True)
 
-    result = run_demo(out, say, seconds=seconds)
+    first = Plane.KERNEL if plane is PlaneChoice.KERNEL else Plane.USERSPACE
+    result = run_demo(out, say, seconds=seconds, plane=first)
+    if plane is PlaneChoice.BOTH:
+        # Transfers of a second: the table is for a first impression.
+        result.kernel = demo_in_kernel(out / "kernel", say, 1.0)
+        result.failures += result.kernel.failures
     if as_json:
         emit_json(result.to_json())
     else:
@@ -55,8 +72,6 @@ def demo(
 
 
 def _print(result: "Result") -> None:
-    from nexusnet.demo.result import NOT_BUILT
-
     table = Table(pad_edge=False)
     for column in ("mode", "data plane", "security", "outside", "inside", "direction"):
         table.add_column(column)
@@ -77,7 +92,8 @@ def _print(result: "Result") -> None:
             f"{row.udp.loss_percent:.2f}",
             f"{row.tcp.cpu_percent:.0f}",
         )
-    table.add_row("-", "kernel", NOT_BUILT, *["-"] * 8)
+    for cells in result.kernel.rows() if result.kernel is not None else ():
+        table.add_row(*cells, *["-"] * (len(table.columns) - len(cells)))
     console.print(table)
     console.print(
         "CPU: both agents together, of one core, while TCP runs. The cable is a veth pair, which"

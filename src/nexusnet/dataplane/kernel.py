@@ -95,7 +95,10 @@ class KernelDataPlane:
     def _in_use(self, inode: int) -> bool:
         with self._lock:
             refs = {ref for ref, used in self._sockets.items() if used == inode}
-        living = {status.ref for status in self._statuses(None)} if refs else set()
+        # Who waited for the sessions' end comes late where all of it is closed.
+        living = (
+            {status.ref for status in self._statuses(None)} if refs and not self._closed else set()
+        )
         with self._lock:
             for ref in refs - living:
                 self._sockets.pop(ref, None)
@@ -288,10 +291,12 @@ class KernelDataPlane:
 
     # Frames, datagrams, events
 
-    def send_frames(self, ref: SessionRef, token: int, frames: bytes) -> None:
-        """Send whole frames, again after a loss; FRAMES_ACKED with `token` says they arrived."""
+    def send_frames(
+        self, ref: SessionRef, token: int | None, frames: bytes, *, once: bool = False
+    ) -> None:
+        """Send whole frames, again after a loss unless `once`; FRAMES_ACKED has the token."""
         self._check_size("frames", frames)
-        self._link.ask("frames", convert.send_frames, ref, frames, token)
+        self._link.ask("frames", convert.send_frames, ref, frames, token, once=once)
 
     def send_datagram(self, ref: SessionRef, payload: bytes) -> None:
         """Send one DATAGRAM payload, context ID included and not 0."""

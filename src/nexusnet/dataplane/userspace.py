@@ -172,6 +172,8 @@ class UserspaceEndpoint:
 
     def receive(self) -> list[ReceivedDatagram]:
         """All that has arrived; never blocks."""
+        if self._plane.closed:
+            return []
         drain(self._event_fd)
         received = []
         one = ffi.new("struct nqe_datagram *")
@@ -197,6 +199,8 @@ class UserspaceEndpoint:
 
     def close(self) -> None:
         """Let go of the socket, which stays open. EBUSY while sessions use it."""
+        if self._plane.closed:  # who waited for the sessions' end comes late
+            return
         check(lib.nqe_socket_remove(self._plane.engine, self.number), "socket")
         self._plane.forget_endpoint(self)
 
@@ -231,8 +235,16 @@ class UserspaceDataPlane:
         while not self._stopping:
             lib.nqe_engine_run(self.engine, 1_000_000_000)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the engine is gone."""
+        return self._stopping
+
     def close(self) -> None:
-        """Delete everything, keys wiped. Nothing else may be called afterwards, but this again."""
+        """Delete everything, keys wiped. Nothing else may be called afterwards, but this again.
+
+        Endpoints may still be closed; nothing is left to do for them.
+        """
         if self._stopping:
             return
         self._stopping = True

@@ -16,6 +16,7 @@ from typing import Any, Final
 from nexusnet.agent.errors import AgentError
 from nexusnet.agent.scaffold import make_scaffold, write_files
 from nexusnet.cli.client import ask
+from nexusnet.dco import Plane
 from nexusnet.demo.capture import capturing, dissect
 from nexusnet.demo.errors import DemoError
 from nexusnet.demo.measure import IP_UDP_HEADERS, Latency, Load, ping, wait_for
@@ -27,6 +28,8 @@ TUNNEL_PORT: Final = 443
 INTERFACE: Final = "nexus0"
 UP_WITHIN: Final = 30.0
 TOOLS: Final = ("ip", "ss", "ethtool", "ping", "iperf3", "tcpdump", "tshark")
+
+DCO_MODE: Final = {Plane.USERSPACE: b'"disabled"', Plane.KERNEL: b'"required"'}
 
 Say = Callable[[str], None]
 
@@ -74,13 +77,16 @@ def check_machine() -> None:
         raise DemoError(f"{', '.join(missing)} is missing: `make setup` installs what is needed")
 
 
-def run_demo(out: Path, say: Say, *, seconds: float = 3.0) -> Result:
+def run_demo(
+    out: Path, say: Say, *, seconds: float = 3.0, plane: Plane = Plane.USERSPACE
+) -> Result:
     """Run the demo.
 
     Args:
         out: folder for the capture; made, and what an earlier demo left in it replaced.
         say: told of every step.
         seconds: of each transfer.
+        plane: the data plane of both ends.
 
     Raises:
         DemoError: it could not be carried out to the end.
@@ -92,7 +98,7 @@ def run_demo(out: Path, say: Say, *, seconds: float = 3.0) -> Result:
         (out / name).unlink(missing_ok=True)
     with two_ends() as (server, client), tempfile.TemporaryDirectory(prefix="nexus-demo-") as run:
         say("two namespaces, connected by a cable")
-        demo = Demo(result, server, client, Path(run), out, say, seconds)
+        demo = Demo(result, server, client, Path(run), out, say, seconds, plane)
         demo.over_ipv4()
         demo.over_ipv6()
     say("agents stopped, namespaces removed")
@@ -112,6 +118,7 @@ class Demo:
     out: Path
     say: Say
     seconds: float
+    plane: Plane
 
     def over_ipv4(self) -> None:
         """With a capture of the handshake and the pings."""
@@ -238,6 +245,8 @@ class Demo:
         )
         files = dict(made.files)
         for name in ("server", "client"):
+            text = files[f"{name}.toml"]
+            files[f"{name}.toml"] = text.replace(b'"preferred"', DCO_MODE[self.plane])
             files[f"{name}.toml"] += EXTRA.format(run=run, name=name).encode()
         if keys is not None:
             files["client.toml"] += KEY_LOG.format(keys=keys.resolve()).encode()

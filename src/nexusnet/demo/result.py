@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from nexusnet.demo.capture import Dissection
+from nexusnet.demo.kernel import KernelDemo
 from nexusnet.demo.measure import Latency, Transfer
 
 SCHEMA: Final = 1
@@ -12,8 +13,6 @@ SCHEMA: Final = 1
 
 MOST_LOSS: Final = 20.0
 """Percent of UDP datagrams whose loss, at the lowest rate that was tried, is a failure."""
-
-NOT_BUILT: Final = "not built yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class Result:
         capture: file with packets.
         keys: file with the secrets that decode them.
         dissection: what tshark found in the capture.
+        kernel: the same with the kernel's data plane; None where that was not asked for.
         failures: what did not work.
     """
 
@@ -81,6 +81,7 @@ class Result:
     capture: str = ""
     keys: str = ""
     dissection: Dissection | None = None
+    kernel: KernelDemo | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -94,5 +95,4 @@ class Result:
             "schema": SCHEMA,
             "ok": self.ok,
             **asdict(self),
-            "kernel_data_plane": NOT_BUILT,
         }

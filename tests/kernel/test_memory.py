@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Keys are nowhere in a kernel's memory once their session is deleted.
+
+User-Mode Linux keeps its memory in a file that the host can read, all of it: page cache, stacks,
+freed objects.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nexus_lab import Lab
+from nexusnet.quic.keys import CipherSuite, derive_packet_keys, next_secret
+from tests.kernel.conftest import ROOT, Modules
+from tests.kernel.memory_guest import V1, V2, byte_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+KERNEL = "uml-debug"
+
+
+def secret(prefix: str, name: str, length: int) -> bytes:
+    return bytes(byte_of(prefix + name, index) for index in range(length))
+
+
+def patterns() -> dict[str, bytes]:
+    """All that must vanish: what was installed, and what the kernel derived of it."""
+    found = {f"v1 {name}": secret("v1 ", name, length) for name, length in V1.items()}
+    found |= {f"v2 {name}": secret("v2 ", name, length) for name, length in V2.items()}
+    for way in ("tx", "rx"):
+        traffic = found[f"v2 {way}"]
+        for generation in range(3):
+            keys = derive_packet_keys(CipherSuite.AES_128_GCM, traffic)
+            found[f"v2 {way} key of generation {generation}"] = keys.key
+            found[f"v2 {way} IV of generation {generation}"] = keys.iv
+            found[f"v2 {way} secret of generation {generation}"] = traffic
+            traffic = next_secret(CipherSuite.AES_128_GCM, traffic)
+    return found
+
+
+def parent(pid: int) -> int:
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return int(text.rpartition(")")[2].split()[1])
+
+
+def is_ours(pid: int) -> bool:
+    """Whether a process descends from this one."""
+    while pid > 1:
+        if pid == os.getpid():
+            return True
+        pid = parent(pid)
+    return False
+
+
+def memory_file() -> Path:
+    """The file of the kernel that this test has started."""
+    found: dict[int, Path] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if not is_ours(int(process.name)):
+                continue
+            for link in (process / "fd").iterdir():
+                target = str(link.readlink())
+                if "vm_file" in target and target.endswith("(deleted)"):
+                    found[link.stat().st_ino] = link
+        except OSError:  # it has ended
+            continue
+    (path,) = found.values()
+    return path
+
+
+def present(wanted: dict[str, bytes]) -> dict[str, int]:
+    """How often each pattern is in the kernel's memory, those that are."""
+    with memory_file().open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+        counts = {}
+        for name, pattern in wanted.items():
+            count, at = 0, data.find(pattern)
+            while at >= 0:
+                count, at = count + 1, data.find(pattern, at + 1)
+            if count:
+                counts[name] = count
+        return counts
+
+
+def test_no_key_stays(modules: Callable[[str], Modules], tmp_path: Path) -> None:
+    seen: dict[str, dict[str, int]] = {}
+    wanted = patterns()
+    failures: list[str] = []
+
+    def look(piece: bytes) -> None:
+        for stage in piece.decode().split():
+            try:
+                seen[stage] = present(wanted)
+            except Exception as error:  # noqa: BLE001  # this is the lab's thread
+                failures.append(repr(error))
+            (tmp_path / f"{stage}.seen").touch()
+
+    module, _ = modules(KERNEL)
+    command = [sys.executable, "-m", "tests.kernel.memory_guest", str(module)]
+    result = Lab().run(KERNEL, command, cwd=ROOT, out=tmp_path, timeout=600, on_stdout=look)
+    assert result.passed, (result.problems, result.stderr.decode())
+    assert not failures
+    # They were there, or the search would prove nothing: those in use, and the header keys.
+    assert any("v2 tx key of generation 0" in name for name in seen["installed"]), seen
+    assert "v1 tx_key" in seen["installed"], seen
+    assert seen["deleted"] == {}
