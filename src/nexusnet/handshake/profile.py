@@ -109,12 +109,9 @@ class EngineConfig:
         wall_clock: time of day, for certificates.
         key_log: where to write the TLS secrets for a packet analyser: lab only, it ends secrecy.
         tls_context: the TLS engine; a subclass authenticates otherwise.
-<<<<<<< HEAD
         client_connection: makes a client's connection of this configuration, where it is to look
             otherwise on the wire; a `TunnelConnection` where None.
-=======
         prepare_tls: tells it what it needs beyond this, before its first message.
->>>>>>> qr1
     """
 
     verifier: PeerVerifier
@@ -128,8 +125,5 @@ class EngineConfig:
     wall_clock: Callable[[], dt.datetime] = utc_now
     key_log: TextIO | None = field(default=None, repr=False)
     tls_context: type[TunnelTls] = TunnelTls
-<<<<<<< HEAD
     client_connection: "Callable[[EngineConfig], TunnelConnection] | None" = None
-=======
     prepare_tls: Callable[[TunnelTls], None] | None = None
->>>>>>> qr1

@@ -17,7 +17,7 @@ from nexusnet.handshake.profile import EngineConfig
 from nexusnet.reality.browser import chromium
 from nexusnet.reality.browser.initials import Crypto, Frame, Padding, divide, scramble
 from nexusnet.reality.browser.packet_builder import BrowserPacketBuilder
-from nexusnet.reality.browser.tls import BrowserTls, Seal
+from nexusnet.reality.browser.tls import BrowserTls
 from nexusnet.reality.browser.transport_parameters import serialize
 
 
@@ -30,16 +30,14 @@ class BrowserConnection(TunnelConnection):
 
     tls: BrowserTls
 
-    def __init__(self, config: EngineConfig, *, seal: Seal, rng: Random | None = None) -> None:
+    def __init__(self, config: EngineConfig, rng: Random | None = None) -> None:
         """Make one; `connect` sends the first flight.
 
         Args:
             config: with `tls_context` and `profile` of a browser, see `as_browser`.
-            seal: makes the random of the ClientHello.
             rng: where order, GREASE and pieces come from; the system's where None.
         """
         self._rng = rng or SystemRandom()
-        self._seal = seal
         super().__init__(config, is_client=True)
         self.local_parameters = chromium.transport_parameters()
         self._packet_number = chromium.FIRST_PACKET_NUMBER
@@ -58,7 +56,7 @@ class BrowserConnection(TunnelConnection):
         before: BrowserTls | None = vars(self).get("tls")
         super()._initialize(peer_cid)
         if before is None or before.hello is None:
-            self.tls.dress(self._seal, self._rng)
+            self.tls.dress(self._rng)
         else:
             # RFC 9000 section 17.2.5.3: after a Retry the same ClientHello again. aioquic would
             # make another one.

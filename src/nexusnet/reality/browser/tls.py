@@ -2,11 +2,11 @@
 """TLS 1.3 of a client that offers what Chromium offers, and can do all of it.
 
 Beyond aioquic: a ClientHello in a drawn order, X25519MLKEM768, HelloRetryRequest, certificate
-compression, application settings (ALPS). The random is made by whoever wants to hide something
-in it.
+compression, application settings (ALPS). A subclass may hide something in the random.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Final
@@ -26,7 +26,7 @@ from nexusnet.reality.browser.chromium import (
     SUITES,
 )
 from nexusnet.reality.browser.ec_share import EcShare
-from nexusnet.reality.browser.hello import BrowserHello
+from nexusnet.reality.browser.hello import RANDOM_LENGTH, BrowserHello
 from nexusnet.reality.browser.hello_retry import HelloRetryRequest, asks_again
 from nexusnet.reality.key_exchange import (
     ClientShare,
@@ -35,10 +35,6 @@ from nexusnet.reality.key_exchange import (
     KeyShareError,
     X25519Share,
 )
-
-Seal = Callable[[bytes, X25519PrivateKey], bytes]
-"""Makes the random of a ClientHello: takes the handshake message, in which it is still zero
-(bytes 6 to 37), and the private key of the X25519 share; returns 32 bytes."""
 
 WAITS_FOR_CERTIFICATE: Final = frozenset(
     {
@@ -61,25 +57,19 @@ class BrowserTls(TunnelTls):
         hello: the ClientHello in force; None before it was made.
         server_parameters_hash: transcript hash from the ClientHello to EncryptedExtensions, that
             of the negotiated suite; empty before.
-        relayed: whether the server proved to be a genuine site and not our server; for a subclass
-            to find out.
     """
 
     hello: BrowserHello | None
     server_parameters_hash: bytes
-    relayed: bool
 
-    def dress(self, seal: Seal, rng: Random) -> None:
+    def dress(self, rng: Random) -> None:
         """Take over a context of a client, before its first message; after `adopt`.
 
         Args:
-            seal: makes the random.
             rng: where order and GREASE come from.
         """
         self.hello = None
         self.server_parameters_hash = b""
-        self.relayed = False
-        self._seal = seal
         self._rng = rng
         self._shares: dict[int, ClientShare] = {}
         self._retried = False
@@ -87,6 +77,21 @@ class BrowserTls(TunnelTls):
         self._alpn_protocols = [ALPN]
         self._cipher_suites = list(SUITES)
         self._signature_algorithms = list(SIGNATURE_ALGORITHMS)
+
+    def seal(self, message: bytes, share_private: X25519PrivateKey) -> bytes:
+        """Return the random of a ClientHello, 32 bytes; a browser's hides nothing.
+
+        Args:
+            message: the handshake message, with zeros for its random.
+            share_private: private key of its X25519 share.
+        """
+        del message, share_private
+        return os.urandom(RANDOM_LENGTH)
+
+    @property
+    def relayed(self) -> bool:
+        """Whether the server proved to be a genuine site and not ours; for a subclass to find."""
+        return False
 
     def wipe(self) -> None:
         """Overwrite the secrets and let go of the private keys; no message may follow."""
@@ -107,7 +112,7 @@ class BrowserTls(TunnelTls):
             transport_parameters=transport_parameters,
             rng=self._rng,
         )
-        self.client_random = self._seal(unsealed.encode(), x25519.x25519)
+        self.client_random = self.seal(unsealed.encode(), x25519.x25519)
         self.hello = unsealed.with_random(self.client_random)
         self._key_schedule_proxy = tls.KeyScheduleProxy(self._cipher_suites)
         self._key_schedule_proxy.extract(None)
