@@ -392,7 +392,8 @@ class Acceptor:
         touched, self._touched = self._touched, {}
         for engine in touched:
             if engine in self._silent:
-                self._schedule(engine)
+                # Its timers stand still too: they count from what it sends.
+                self._deadlines.pop(engine, None)
                 continue
             out += engine.transmit(now)
             self._after(engine)
