@@ -120,7 +120,7 @@ class Acceptor:
             IncompatibleAioquicError: the installed aioquic is not the one written for.
         """
         ensure_aioquic()
-        if config.credentials is None:
+        if config.credentials is None and config.tls_context.needs_credentials:
             raise CredentialsError("a server needs a certificate and its private key")
         if not config.profile.connection_id_length:
             raise CredentialsError("a server needs connection IDs to tell its clients apart")

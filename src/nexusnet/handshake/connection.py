@@ -205,6 +205,8 @@ class TunnelConnection(QuicConnection):
         # not used it yet.
         self.tls.__class__ = self._config.tls_context
         self.tls.adopt(self._config.verifier, self._config.wall_clock)
+        if self._config.prepare_tls is not None:
+            self._config.prepare_tls(self.tls)
         self._cryptos[Epoch.ONE_RTT] = self._one_rtt
 
     def _replenish_connection_ids(self) -> None:

@@ -106,6 +106,7 @@ class EngineConfig:
         wall_clock: time of day, for certificates.
         key_log: where to write the TLS secrets for a packet analyser: lab only, it ends secrecy.
         tls_context: the TLS engine; a subclass authenticates otherwise.
+        prepare_tls: tells it what it needs beyond this, before its first message.
     """
 
     verifier: PeerVerifier
@@ -119,3 +120,4 @@ class EngineConfig:
     wall_clock: Callable[[], dt.datetime] = utc_now
     key_log: TextIO | None = field(default=None, repr=False)
     tls_context: type[TunnelTls] = TunnelTls
+    prepare_tls: Callable[[TunnelTls], None] | None = None

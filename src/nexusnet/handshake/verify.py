@@ -177,3 +177,23 @@ class AnyPeer:
     def verify(self, evidence: PeerEvidence) -> PeerIdentity:
         """Accept whatever certificate was shown."""
         return PeerIdentity("anyone", fingerprint(evidence.certificate))
+
+
+@dataclass(frozen=True, slots=True)
+class NoCertificates:
+    """Asks for none and accepts none: the peer proves itself in another way."""
+
+    @property
+    def demands_certificate(self) -> bool:
+        """Never."""
+        return False
+
+    def verify(self, evidence: PeerEvidence) -> PeerIdentity:
+        """Refuse.
+
+        Raises:
+            UntrustedCertificateError: always.
+        """
+        raise UntrustedCertificateError(
+            f"no certificate counts here ({format_fingerprint(fingerprint(evidence.certificate))})"
+        )

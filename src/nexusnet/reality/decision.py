@@ -113,12 +113,15 @@ class Accept:
     Attributes:
         name: of the user.
         short_id: 8 bytes.
+        message: the ClientHello that was decided about. Whatever else a handshake of this flow
+            should get to see, from overlapping CRYPTO frames, authenticates nobody.
         server_key: K_srv, 32 bytes, for the certificate.
         clock_difference: seconds by which the client's clock is ahead of ours.
     """
 
     name: str
     short_id: bytes = field(repr=False)
+    message: bytes = field(repr=False)
     server_key: SecretBytes
     clock_difference: int
 
@@ -207,4 +210,4 @@ class Decider:
             inside.server_key.wipe()
             return Relay(reason or Reason.SHORT_ID)
         self.replay.insert(hello.random, inside.unix_time, now, wall)
-        return Accept(name, inside.short_id, inside.server_key, difference)
+        return Accept(name, inside.short_id, message, inside.server_key, difference)
