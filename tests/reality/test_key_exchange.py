@@ -23,7 +23,9 @@ SMALL_ORDER = bytes(32)
 
 @pytest.mark.parametrize("kind", SHARES)
 def test_both_ends_agree(kind: type[X25519Share | HybridShare]) -> None:
-    client: ClientShare = kind.generate()
+    client = kind.generate()
+    share: ClientShare = client
+    assert share.public == client.public
     server = answer(client.group, client.public)
     assert len(client.public) == CLIENT_SHARE_LENGTH[client.group]
     assert len(server.share) == SERVER_SHARE_LENGTH[client.group]

@@ -134,7 +134,8 @@ class HandshakeEngine:
         if config.server_name is None and isinstance(config.verifier, TrustedAuthorities):
             # Any certificate of any site would do.
             raise CredentialsError("a server name is needed to check a certificate of an authority")
-        connection = TunnelConnection(config, is_client=True)
+        make = config.client_connection
+        connection = TunnelConnection(config, is_client=True) if make is None else make(config)
         engine = cls(config, connection, is_client=True, local=local, remote=remote, now=now)
         connection.connect(remote, now)
         return engine

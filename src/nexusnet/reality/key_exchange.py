@@ -59,19 +59,15 @@ class ClientShare(Protocol):
     """A client's part of a key exchange, good for one handshake."""
 
     @property
-    def group(self) -> Group:
-        """What `public` is for."""
+    def group(self) -> int:
+        """What `public` is for, by its number in supported_groups."""
 
     @property
     def public(self) -> bytes:
-        """What goes into the ClientHello, `CLIENT_SHARE_LENGTH` bytes."""
-
-    @property
-    def x25519(self) -> X25519PrivateKey:
-        """The private X25519 key, whose public key is the last 32 bytes of `public`."""
+        """What goes into the ClientHello."""
 
     def exchange(self, server_share: bytes) -> bytes:
-        """Return the shared secret, 32 bytes an algorithm.
+        """Return the shared secret.
 
         Args:
             server_share: from the ServerHello.
@@ -83,7 +79,11 @@ class ClientShare(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class X25519Share:
-    """A client's X25519 key (RFC 7748 section 5)."""
+    """A client's X25519 key (RFC 7748 section 5).
+
+    Attributes:
+        x25519: the private key.
+    """
 
     x25519: X25519PrivateKey
 
@@ -114,7 +114,12 @@ class X25519Share:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HybridShare:
-    """A client's ML-KEM-768 and X25519 keys."""
+    """A client's ML-KEM-768 and X25519 keys.
+
+    Attributes:
+        mlkem: the private ML-KEM key.
+        x25519: the private X25519 key, whose public key is the last 32 bytes of `public`.
+    """
 
     mlkem: MLKEM768PrivateKey
     x25519: X25519PrivateKey
