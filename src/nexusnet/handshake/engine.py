@@ -111,6 +111,7 @@ class HandshakeEngine:
         self._search: PathMtuSearch | None = None
         self._early = 0
         self._refusals = 0
+        self._completed = False
         self._alpn: str | None = None
         self._connection_id = connection.host_cid
 
@@ -279,6 +280,11 @@ class HandshakeEngine:
             if was_alive and connection.termination is not None:
                 # Time ends a connection only where nothing was heard for the idle timeout.
                 self._fail(self._timeout_error(connection, now))
+            elif self._is_client and self._completed and not connection.confirmed:
+                # HANDSHAKE_DONE may have gone to an address that a NAT took from us, and the
+                # server drops Handshake packets by now. It moves with a 1-RTT packet only, one
+                # that does not just probe (RFC 9000 section 9.3).
+                connection.send_ping(0)
         self._advance()
         if now >= self._give_up_at and self.phase in {
             Phase.HANDSHAKE,
@@ -356,6 +362,7 @@ class HandshakeEngine:
             return
         while (event := connection.next_event()) is not None:
             if isinstance(event, HandshakeCompleted):
+                self._completed = True
                 self._alpn = event.alpn_protocol
             elif isinstance(event, DatagramFrameReceived) and self._early < MAX_EARLY_DATAGRAMS:
                 self._early += 1
