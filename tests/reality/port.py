@@ -56,7 +56,7 @@ class NameDecider:
         if hello.random in self.seen:
             return Relay(Reason.SEEN)
         self.seen.add(hello.random)
-        return Accept("alice", bytes(8), SecretBytes(bytes(32)), 0)
+        return Accept("alice", bytes(8), message, SecretBytes(bytes(32)), 0)
 
 
 class Site:
