@@ -290,15 +290,25 @@ class Server:
         acceptor: Acceptor,
         udp: UdpSocket,
         on_failure: Callable[[HandshakeEngine, HandshakeError], None],
+        driver: Driver | None = None,
     ) -> None:
-        """Use `listen` instead."""
+        """Use `listen` instead.
+
+        Args:
+            acceptor: the engines.
+            udp: the socket.
+            on_failure: told of each handshake that failed.
+            driver: what datagrams go through on their way to the acceptor and from it; None for
+                nothing.
+        """
         self.udp = udp
         self.acceptor = acceptor
         self._on_failure = on_failure
         self._accepted: asyncio.Queue[AcceptedConnection] = asyncio.Queue()
         self._connections: dict[HandshakeEngine, AcceptedConnection] = {}
         self._progress: dict[HandshakeEngine, _Progress] = {}
-        self._pump = Pump(udp, acceptor, self._collect)
+        self._driver = driver or acceptor
+        self._pump = Pump(udp, self._driver, self._collect)
 
     @classmethod
     def listen(
@@ -321,9 +331,17 @@ class Server:
             CredentialsError: the configuration has no certificate.
             OSError: the port is taken, or not ours to take.
         """
-        server = cls(Acceptor(config, limits), UdpSocket.bind(local), on_failure or _log_failure)
-        server._pump.start()
+        server = cls(Acceptor(config, limits), UdpSocket.bind(local), on_failure or log_failure)
+        server.start()
         return server
+
+    def start(self) -> None:
+        """Begin to read the socket."""
+        self._pump.start()
+
+    def kick(self) -> None:
+        """Send what there is to send, and set the timer."""
+        self._pump.kick()
 
     @property
     def local(self) -> Address:
@@ -362,7 +380,7 @@ class Server:
 
     def receive(self, datagram: Received) -> None:
         """Take a datagram that the data plane read from the socket and did not know."""
-        self.acceptor.receive(datagram, asyncio.get_running_loop().time())
+        self._driver.receive(datagram, asyncio.get_running_loop().time())
         self._pump.kick()
 
     def detach(self) -> UdpSocket:
@@ -397,5 +415,6 @@ class Server:
             self._on_failure(engine, event.error)
 
 
-def _log_failure(engine: HandshakeEngine, error: HandshakeError) -> None:
+def log_failure(engine: HandshakeEngine, error: HandshakeError) -> None:
+    """Log a failed handshake."""
     logger.info("handshake with %s port %d failed: %s", *engine.remote, error)

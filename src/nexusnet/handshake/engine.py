@@ -121,6 +121,7 @@ class HandshakeEngine:
         self._diversion: Diversion | None = None
         self._early = 0
         self._refusals = 0
+        self._completed = False
         self._alpn: str | None = None
         self._connection_id = connection.host_cid
 
@@ -289,6 +290,11 @@ class HandshakeEngine:
             if was_alive and connection.termination is not None:
                 # Time ends a connection only where nothing was heard for the idle timeout.
                 self._fail(self._timeout_error(connection, now))
+            elif self._is_client and self._completed and not connection.confirmed:
+                # HANDSHAKE_DONE may have gone to an address that a NAT took from us, and the
+                # server drops Handshake packets by now. It moves with a 1-RTT packet only, one
+                # that does not just probe (RFC 9000 section 9.3).
+                connection.send_ping(0)
         self._advance()
         if now >= self._give_up_at and self.phase in UNDER_WAY:
             self._fail(self._timeout_error(connection, now))
@@ -387,6 +393,7 @@ class HandshakeEngine:
     def _take_events(self, connection: TunnelConnection) -> None:
         while (event := connection.next_event()) is not None:
             if isinstance(event, HandshakeCompleted):
+                self._completed = True
                 self._alpn = event.alpn_protocol
                 self._diversion = connection.divert()
                 if self._diversion is not None:

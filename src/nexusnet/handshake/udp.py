@@ -60,8 +60,12 @@ class UdpSocket:
         buffer_granted: receive buffer in bytes that the kernel granted.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, buffer_size: int = BUFFER_SIZE) -> None:
         """Take over a bound UDP socket and set it up.
+
+        Args:
+            sock: the socket.
+            buffer_size: bytes to ask for, in either direction.
 
         Raises:
             OSError: it is no UDP socket of IPv4 or IPv6.
@@ -74,12 +78,17 @@ class UdpSocket:
         name = sock.getsockname()
         self.local: Address = (plain_ip(name[0]), name[1])
         self._wildcard = ipaddress.ip_address(self.local[0].partition("%")[0]).is_unspecified
-        self._set_options()
+        self._connected = False
+        self._set_options(buffer_size)
         self.buffer_granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     @classmethod
-    def bind(cls, local: Address) -> Self:
+    def bind(cls, local: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
         """Open a socket on a local address; an IPv6 wildcard takes IPv4 as well.
+
+        Args:
+            local: address and port.
+            buffer_size: bytes to ask for, in either direction.
 
         Raises:
             OSError: the address is not ours, the port is taken or needs privilege; names both.
@@ -92,7 +101,7 @@ class UdpSocket:
             if is_v6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.bind(_sockaddr(local, is_v6=is_v6))
-            return cls(sock)
+            return cls(sock, buffer_size=buffer_size)
         except OSError as error:
             sock.close()
             raise OSError(
@@ -100,15 +109,25 @@ class UdpSocket:
             ) from error
 
     @classmethod
-    def for_remote(cls, remote: Address) -> Self:
+    def for_remote(cls, remote: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
         """Open a socket on any port, of the address family of `remote`."""
         is_v6 = ipaddress.ip_address(remote[0].partition("%")[0]).version == 6
-        return cls.bind(("::" if is_v6 else "0.0.0.0", 0))  # noqa: S104 - a client's own port
+        wildcard = "::" if is_v6 else "0.0.0.0"  # noqa: S104 - a client's own port
+        return cls.bind((wildcard, 0), buffer_size=buffer_size)
 
-    def _set_options(self) -> None:
+    def connect(self, remote: Address) -> None:
+        """Exchange datagrams with one peer only.
+
+        Raises:
+            OSError: there is no route.
+        """
+        self.sock.connect(_sockaddr(remote, is_v6=self._is_v6))
+        self._connected = True
+
+    def _set_options(self, buffer_size: int) -> None:
         sock = self.sock
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+            sock.setsockopt(socket.SOL_SOCKET, option, buffer_size)
         sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
         if self._is_v6:
@@ -188,10 +207,14 @@ class UdpSocket:
         source = ipaddress.ip_address(transmit.local[0].partition("%")[0])
         if self._wildcard and not source.is_unspecified:
             ancillary.append(self._source(source))
+        if transmit.ecn is not Ecn.NOT_ECT:
+            ancillary += self._ecn_mark(transmit)
         try:
-            self.sock.sendmsg(
-                [transmit.data], ancillary, 0, _sockaddr(transmit.remote, is_v6=self._is_v6)
-            )
+            if self._connected:
+                self.sock.sendmsg([transmit.data], ancillary)
+            else:
+                remote = _sockaddr(transmit.remote, is_v6=self._is_v6)
+                self.sock.sendmsg([transmit.data], ancillary, 0, remote)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -203,6 +226,14 @@ class UdpSocket:
             # Understood by both kinds of socket where the destination is IPv4.
             return socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, ip.packed, bytes(4))
         return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, IN6_PKTINFO.pack(ip.packed, 0)
+
+    @staticmethod
+    def _ecn_mark(transmit: Transmit) -> list[tuple[int, int, bytes]]:
+        mark = struct.pack("=i", transmit.ecn)
+        if ipaddress.ip_address(transmit.remote[0].partition("%")[0]).version == 4:
+            # Understood by both kinds of socket where the destination is IPv4.
+            return [(socket.IPPROTO_IP, socket.IP_TOS, mark)]
+        return [(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, mark)]
 
     def close(self) -> None:
         """Close the socket."""

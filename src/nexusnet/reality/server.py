@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The server's socket in reality mode: genuine clients, and the relay beside them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Self
+
+from nexusnet.handshake.acceptor import Acceptor, Limits
+from nexusnet.handshake.connection import Ecn
+from nexusnet.handshake.datagram import Address
+from nexusnet.handshake.endpoint import Server, log_failure
+from nexusnet.handshake.engine import HandshakeEngine
+from nexusnet.handshake.errors import HandshakeError
+from nexusnet.handshake.events import EngineEvent, Failed
+from nexusnet.handshake.profile import EngineConfig
+from nexusnet.handshake.udp import UdpSocket
+from nexusnet.reality.connection_ids import TaggedConnectionIds
+from nexusnet.reality.decision import Accept
+from nexusnet.reality.demultiplexer import Demultiplexer, HelloDecider
+from nexusnet.reality.flows import Flow, RelayLimits
+from nexusnet.reality.relay import RelaySockets
+
+Begin = Callable[[Acceptor, Flow, Accept, float], HandshakeEngine | None]
+"""Begins the handshake of an accepted flow: `Acceptor.begin` with a connection of its own kind."""
+
+
+class RealityServer(Server):
+    """Shakes hands with genuine clients, and relays everyone else.
+
+    Attributes:
+        demultiplexer: who gets which datagram, with counters.
+    """
+
+    demultiplexer: Demultiplexer
+
+    @classmethod
+    def serve(
+        cls,
+        config: EngineConfig,
+        local: Address,
+        *,
+        target: Address,
+        decider: HelloDecider,
+        connection_ids: TaggedConnectionIds,
+        begin: Begin,
+        limits: Limits | None = None,
+        relay_limits: RelayLimits | None = None,
+        mark: int | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        on_failure: Callable[[HandshakeEngine, HandshakeError], None] | None = None,
+    ) -> Self:
+        """Open the socket and begin; needs a running event loop.
+
+        Args:
+            config: what we offer; `connection_id_length` is that of `connection_ids`.
+            local: address and port to listen on; `::` takes IPv4 as well.
+            target: IP address and port of the camouflage target.
+            decider: tells genuine clients from all others.
+            connection_ids: issues ours.
+            begin: begins a genuine client's handshake.
+            limits: what is spent on handshakes.
+            relay_limits: what is spent on strangers.
+            mark: of packets to the target.
+            wall_clock: time of day in seconds since 1970.
+            on_failure: told of each handshake that failed; logged where None.
+
+        Raises:
+            CredentialsError: the configuration has no certificate.
+            OSError: the port is taken, or not ours to take.
+            ValueError: `target` is no IP address, or connection IDs have two lengths.
+        """
+        if config.profile.connection_id_length != connection_ids.shape.length:
+            raise ValueError("connection IDs of two lengths")
+        acceptor = Acceptor(
+            config,
+            limits,
+            new_connection_id=connection_ids.issue,
+            new_reset_token=connection_ids.reset_token,
+        )
+        loop = asyncio.get_running_loop()
+
+        def deliver(number: int, data: bytes, ecn: Ecn) -> None:
+            server.demultiplexer.receive_from_target(number, data, ecn, loop.time())
+
+        def flush() -> None:
+            server.kick()
+
+        relay = RelaySockets(target, deliver, flush, mark=mark)
+        demultiplexer = Demultiplexer(
+            acceptor,
+            decider,
+            connection_ids,
+            relay,
+            wall_clock=wall_clock,
+            begin=lambda flow, decision, now: begin(acceptor, flow, decision, now),
+            limits=relay_limits,
+        )
+        server = cls(acceptor, UdpSocket.bind(local), on_failure or log_failure, demultiplexer)
+        server.demultiplexer = demultiplexer
+        server.start()
+        return server
+
+    def ended(self, engine: HandshakeEngine) -> None:
+        """Tell that the session of a released connection is over."""
+        self.demultiplexer.ended(engine, asyncio.get_running_loop().time())
+        self.kick()
+
+    def close(self) -> None:
+        """End the handshakes under way and the relay, and close the socket."""
+        self.demultiplexer.close()
+        super().close()
+
+    def _handle(self, engine: HandshakeEngine, event: EngineEvent) -> None:
+        if isinstance(event, Failed):
+            self.demultiplexer.ended(engine, asyncio.get_running_loop().time())
+        super()._handle(engine, event)
