@@ -47,6 +47,7 @@ from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.tls import CipherSuite, Direction, Epoch
 
 from nexusnet.handshake.aioquic_names import ensure_aioquic
+from nexusnet.handshake.diversion import Diversion
 from nexusnet.handshake.one_rtt import OneRttCrypto
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE, EngineConfig
 from nexusnet.handshake.tls_context import TunnelTls
@@ -417,6 +418,13 @@ class TunnelConnection(QuicConnection):
         return self._loss.get_probe_timeout()
 
     # State, as the engine and the export need it
+
+    def divert(self) -> Diversion | None:
+        """Return what to do with this peer instead of a tunnel; None for a tunnel.
+
+        Asked once, when the handshake is complete.
+        """
+        return None
 
     @property
     def confirmed(self) -> bool:

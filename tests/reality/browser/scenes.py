@@ -7,10 +7,9 @@ from random import Random
 
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.engine import HandshakeEngine
-from nexusnet.handshake.profile import EngineConfig
+from nexusnet.handshake.profile import EngineConfig, utc_now
 from nexusnet.handshake.verify import AnyPeer, TrustedAuthorities
 from nexusnet.reality.browser.dressing import as_browser
-from tests.handshake.setting import MIDNIGHT
 from tests.handshake.wire import CLIENT, SERVER
 from tests.reality.browser.comparison import CAPTURED_NAME
 from tests.reality.browser.observer import FirstFlight
@@ -19,19 +18,20 @@ from tests.reality.browser.observer import FirstFlight
 @functools.cache
 def site() -> Credentials:
     """A site's certificate, which is its own authority."""
-    return Credentials.self_signed(CAPTURED_NAME, not_before=MIDNIGHT - dt.timedelta(days=1))
+    return Credentials.self_signed(CAPTURED_NAME, not_before=utc_now() - dt.timedelta(days=1))
+
+
+def visitor(name: str = CAPTURED_NAME) -> EngineConfig:
+    return EngineConfig(TrustedAuthorities(site().to_pem()[0]), server_name=name)
 
 
 def browser_config(seed: int | None = None, name: str = CAPTURED_NAME) -> EngineConfig:
-    config = EngineConfig(
-        TrustedAuthorities(site().to_pem()[0]), server_name=name, wall_clock=lambda: MIDNIGHT
-    )
-    return as_browser(config, rng=None if seed is None else Random(seed))
+    return as_browser(visitor(name), rng=None if seed is None else Random(seed))
 
 
 def tunnel_server() -> EngineConfig:
     """A server in `tls` mode that speaks the browser's protocol."""
-    return EngineConfig(AnyPeer(), credentials=site(), wall_clock=lambda: MIDNIGHT, alpn=("h3",))
+    return EngineConfig(AnyPeer(), credentials=site(), alpn=("h3",))
 
 
 def first_datagrams(config: EngineConfig) -> list[bytes]:

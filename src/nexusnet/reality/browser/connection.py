@@ -13,12 +13,14 @@ from aioquic.quic.stream import QuicStreamSender
 from aioquic.tls import Epoch
 
 from nexusnet.handshake.connection import TunnelConnection
+from nexusnet.handshake.diversion import Diversion
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.reality.browser import chromium
 from nexusnet.reality.browser.initials import Crypto, Frame, Padding, divide, scramble
 from nexusnet.reality.browser.packet_builder import BrowserPacketBuilder
 from nexusnet.reality.browser.tls import BrowserTls
 from nexusnet.reality.browser.transport_parameters import serialize
+from nexusnet.reality.browser.visit import Visit
 
 
 class BrowserConnection(TunnelConnection):
@@ -62,6 +64,13 @@ class BrowserConnection(TunnelConnection):
             # make another one.
             self.tls = before
             self._crypto_buffers[Epoch.INITIAL].push_bytes(before.hello.encode())
+
+    def divert(self) -> Diversion | None:
+        """Load the page of a site that we were relayed to, as a browser would."""
+        failure = self.tls.failure
+        if not self.tls.relayed or failure is None:
+            return None
+        return Visit(self, self._config.server_name or "", failure)
 
     def _serialize_transport_parameters(self) -> bytes:
         return serialize(self.local_parameters, self._rng)

@@ -50,7 +50,7 @@ class BrowserPacketBuilder(QuicPacketBuilder):
     """Builds the datagrams of a client.
 
     Attributes:
-        initial: the Initial of the datagram under construction, if it has one.
+        initial: the first Initial of the datagram under construction, if it has one.
     """
 
     initial: OpenInitial | None
@@ -68,11 +68,6 @@ class BrowserPacketBuilder(QuicPacketBuilder):
         Raises:
             QuicPacketBuilderStop: there is no room for one.
         """
-        if packet_type is QuicPacketType.INITIAL:
-            if self._packet is not None:
-                self._end_packet()
-            if self.initial is not None:
-                self._flush_current_datagram()
         super().start_packet(packet_type, crypto)
         if packet_type is QuicPacketType.INITIAL:
             self._header_size += number_length(self._packet_number) - PACKET_NUMBER_LENGTH
@@ -80,7 +75,8 @@ class BrowserPacketBuilder(QuicPacketBuilder):
 
     def _end_packet(self) -> None:
         packet, crypto = self._packet, self._packet_crypto
-        if self._packet_type is not QuicPacketType.INITIAL or packet is None or crypto is None:
+        is_first = self._packet_type is QuicPacketType.INITIAL and self.initial is None
+        if not is_first or packet is None or crypto is None:
             super()._end_packet()
             return
         buf = self._buffer

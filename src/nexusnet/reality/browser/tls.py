@@ -123,7 +123,7 @@ class BrowserTls(TunnelTls):
     # ServerHello
 
     def _client_handle_hello(self, input_buf: Buffer, output_buf: Buffer) -> None:
-        if asks_again(input_buf.data):
+        if asks_again(input_buf.data_slice(0, input_buf.capacity)):
             self._say_hello_again(input_buf, output_buf)
             return
         answer = tls.pull_server_hello(input_buf)
