@@ -4,30 +4,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import resource
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from nexusnet.handshake.connection import Ecn
-from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.datagram import Received, Transmit
 from nexusnet.handshake.endpoint import ClientConnection
 from nexusnet.handshake.errors import HandshakeError, RelayedError
-from nexusnet.handshake.profile import EngineConfig, utc_now
+from nexusnet.handshake.profile import utc_now
 from nexusnet.handshake.udp import UdpSocket
 from nexusnet.reality.connection_ids import TaggedConnectionIds
-from nexusnet.reality.crypto_stream import FirstMessage
-from nexusnet.reality.decision import Decider, Reason
+from nexusnet.reality.decision import Reason
 from nexusnet.reality.demultiplexer import Fate
 from nexusnet.reality.flows import RelayLimits
-from nexusnet.reality.initial import InitialKeys
-from nexusnet.reality.long_header import split_datagram
 from nexusnet.reality.server import RealityServer
 from nexusnet.reality.target import probe_target
 from nexusnet.reality.template import TargetError, Template
@@ -36,65 +31,11 @@ from tests.reality import qr1
 from tests.reality.hellos import Hello
 from tests.reality.initials import hello_datagrams, initial, new_dcid
 from tests.reality.port import PAGE, SITE_NAME, STATIC_KEY
-from tests.reality.taps import LOOPBACK, Tap, load_page, real_site, tapped
+from tests.reality.serving import ask, message_of, serving
+from tests.reality.taps import LOOPBACK, load_page, real_site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from nexusnet.handshake.datagram import Address
-
-
-@pytest.fixture(scope="module")
-def site() -> Credentials:
-    """The site's certificate at today's time of day."""
-    return Credentials.self_signed(SITE_NAME, not_before=utc_now() - dt.timedelta(days=1))
-
-
-@dataclass
-class Scene:
-    """A server with a tap on both of its sides.
-
-    Attributes:
-        front: between clients and the server.
-        back: between the server and the site.
-    """
-
-    site: Credentials
-    server: RealityServer
-    decider: Decider
-    template: Template
-    front: Tap
-    back: Tap
-
-    def client(self, **options: Any) -> EngineConfig:
-        return qr1.client_config(self.site, clock=utc_now, **options)
-
-    async def connect(self, *, udp: UdpSocket | None = None, **options: Any) -> ClientConnection:
-        return await ClientConnection.open(self.client(**options), self.front.local, udp=udp)
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    site: Credentials, *, limits: RelayLimits | None = None, target: Address | None = None
-) -> AsyncIterator[Scene]:
-    async with contextlib.AsyncExitStack() as stack:
-        if target is None:
-            target = await stack.enter_async_context(real_site(site))
-        template = await probe_target(target, SITE_NAME, probes=4)
-        back = await stack.enter_async_context(tapped(target))
-        decider = qr1.decider(template)
-        server = RealityServer.serve(
-            qr1.server_config(template, clock=utc_now),
-            (LOOPBACK, 0),
-            target=back.local,
-            template=template,
-            decider=decider,
-            connection_ids=TaggedConnectionIds.derive(STATIC_KEY, template.cid),
-            relay_limits=limits,
-        )
-        stack.callback(server.close)
-        front = await stack.enter_async_context(tapped(server.local))
-        yield Scene(site, server, decider, template, front, back)
+    from nexusnet.handshake.credentials import Credentials
 
 
 def test_an_ordinary_client_loads_the_sites_page_byte_for_byte(site: Credentials) -> None:
@@ -177,21 +118,6 @@ def test_who_is_not_genuine_sees_the_site(site: Credentials, kind: str) -> None:
     within(scenario())
 
 
-async def ask(remote: Address, datagrams: list[bytes], patience: float = 0.3) -> list[bytes]:
-    """Send datagrams from a port of their own; return what came back within `patience` s."""
-    udp = UdpSocket.bind((LOOPBACK, 0))
-    try:
-        for data in datagrams:
-            assert udp.send(Transmit(data, udp.local, remote)) == 0
-        await asyncio.sleep(patience)
-        arrived = []
-        while isinstance(item := udp.receive(), Received):
-            arrived.append(item.data)
-        return arrived
-    finally:
-        udp.close()
-
-
 def test_a_replayed_hello_sees_the_site(site: Credentials) -> None:
     async def scenario() -> None:
         async with serving(site) as scene:
@@ -217,18 +143,6 @@ def test_a_replayed_hello_sees_the_site(site: Credentials) -> None:
             client.close()
 
     within(scenario())
-
-
-def message_of(datagrams: list[bytes]) -> bytes:
-    """Return the ClientHello that Initials carry."""
-    message = FirstMessage(1)
-    for data in datagrams:
-        (packet,) = split_datagram(data)
-        payload = InitialKeys(packet.dcid, from_client=True).open(data, packet)
-        assert payload is not None
-        for fragment in payload.fragments:
-            message.add(fragment)
-    return message.message
 
 
 def test_a_half_hello_sees_what_the_site_does(site: Credentials) -> None:
@@ -301,12 +215,12 @@ def test_ecn_is_copied_by_the_sockets(site: Credentials, host: str, codepoint: E
         )
         client = UdpSocket.bind((host, 0))
         assert client.send(Transmit(b"\x40forth", client.local, server.local, codepoint)) == 0
-        await until_readable(target)
+        await until_arrived(target)
         there = target.receive()
         assert isinstance(there, Received)
         assert (there.data, there.ecn) == (b"\x40forth", codepoint)
         assert target.send(Transmit(b"\x40back", target.local, there.remote, codepoint)) == 0
-        await until_readable(client)
+        await until_arrived(client)
         back = client.receive()
         assert isinstance(back, Received)
         assert (back.data, back.ecn) == (b"\x40back", codepoint)
@@ -320,10 +234,6 @@ def test_ecn_is_copied_by_the_sockets(site: Credentials, host: str, codepoint: E
         target.close()
 
     within(scenario())
-
-
-async def until_readable(udp: UdpSocket) -> None:
-    await until_arrived(udp)
 
 
 def scene_sockets(server: RealityServer) -> list[UdpSocket]:
