@@ -192,6 +192,7 @@ class Tunnel:
         self.state = TunnelState.INSTALLING
         self.since: float | None = None
         self.path: UdpTuple = exported.udp_tuple
+        self.identity = exported.identity
         self.cipher = exported.keys.suite.name
         self.routes: tuple[Network, ...] = ()
         self.addresses: tuple[Interface, ...] = ()
@@ -257,6 +258,14 @@ class Tunnel:
                 raise TunnelError(f"the data plane refused the tunnel: {error.strerror}") from error
             finally:
                 self._dismantle()
+
+    def say_why(self, code: CloseCode) -> None:
+        """Tell the peer at the tunnel's end why it was ended.
+
+        Args:
+            code: why.
+        """
+        self._close_code = code
 
     def refuse(self, code: CloseCode) -> None:
         """Install the connection only to end it, so that the peer hears why.
