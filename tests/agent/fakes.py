@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nexusnet.agent.config import Config, PeerSettings, load_config
+from nexusnet.agent.connection_ids import issue_random
 from nexusnet.agent.network import Desired
 from nexusnet.agent.plane import PlaneChoice
 from nexusnet.dataplane.protocol import DataPlaneError, SessionStatus
@@ -340,6 +341,9 @@ class FakeHandover:
 
     def early_datagrams(self) -> list[bytes]:
         return self.early
+
+    def issue(self, length: int) -> tuple[bytes, bytes]:
+        return issue_random(length)
 
     def release(self) -> None:
         self.released = True

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from nexusnet.agent.config import Config, PeerSettings, split_endpoint
+from nexusnet.agent.connection_ids import issue_random
 from nexusnet.agent.errors import StartError, explain_os_error
 from nexusnet.agent.handover import ExportedConnection, Handover
 from nexusnet.agent.logs import facts
@@ -137,6 +138,10 @@ class ClientHandover:
         """Return DATAGRAM payloads that came before our export."""
         return self._connection.early_datagrams
 
+    def issue(self, length: int) -> tuple[bytes, bytes]:
+        """Return a new connection ID and its token, see `Handover`."""
+        return issue_random(length)
+
     def release(self) -> None:
         """Nothing is shared."""
 
@@ -241,6 +246,11 @@ class ServerHandover:
     def early_datagrams(self) -> list[bytes]:
         """Return DATAGRAM payloads that came before our export."""
         return self._connection.early_datagrams
+
+    def issue(self, length: int) -> tuple[bytes, bytes]:
+        """Return a new connection ID and its token, see `Handover`."""
+        del length
+        return self._connection.issue()
 
     def release(self) -> None:
         """Its packets are the data plane's; a stray one is a stranger's."""

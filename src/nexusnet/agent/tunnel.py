@@ -221,6 +221,7 @@ class Tunnel:
             exported.peer_cids,
             exported.reset_tokens,
             exported.local_parameters.active_connection_id_limit,
+            issue=handover.issue,
         )
         self._in_plane = False
         keepalive = setting.config.transport.keepalive_seconds
