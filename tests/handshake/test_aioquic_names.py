@@ -19,6 +19,7 @@ from tests.handshake.setting import Setting
 
 PACKAGE = Path(nexusnet.handshake.__file__).parent
 BROWSER = Path(nexusnet.reality.browser.__file__).parent
+REALITY = BROWSER.parent
 LISTED = (
     {name for _, name, _ in METHODS} | {n for _, names in ATTRIBUTES for n in names} | {*WINDOW}
 )
@@ -46,7 +47,7 @@ def private(name: str) -> bool:
 
 
 def test_every_private_name_that_is_used_is_listed() -> None:
-    paths = [*PACKAGE.glob("*.py"), *BROWSER.glob("*.py")]
+    paths = [*PACKAGE.glob("*.py"), *REALITY.glob("*.py"), *BROWSER.glob("*.py")]
     trees = {path: ast.parse(path.read_text()) for path in paths}
     ours = set().union(*(own_names(tree) for tree in trees.values()))
     used = {

@@ -4,7 +4,7 @@ import datetime as dt
 import pytest
 
 from nexusnet.handshake.credentials import Credentials
-from nexusnet.handshake.profile import EngineConfig
+from nexusnet.handshake.profile import EngineConfig, utc_now
 from nexusnet.handshake.verify import PinnedFingerprints
 from tests.handshake.setting import MIDNIGHT, Setting
 from tests.reality.port import GENUINE_NAME, SITE_NAME
@@ -38,3 +38,9 @@ def genuine() -> Setting:
             alpn=("h3",),
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def site() -> Credentials:
+    """The site's certificate at today's time of day."""
+    return Credentials.self_signed(SITE_NAME, not_before=utc_now() - dt.timedelta(days=1))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Reason, Relay
 from nexusnet.reality.demultiplexer import Demultiplexer
 from nexusnet.reality.flows import Flow, FlowState, RelayLimits
+from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.secret import SecretBytes
 from tests.handshake.setting import PlainPeer
 from tests.handshake.wire import CLIENT, SERVER, Wire
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from nexusnet.handshake.credentials import Credentials
     from nexusnet.handshake.engine import HandshakeEngine
     from nexusnet.handshake.profile import EngineConfig
+    from nexusnet.reality.demultiplexer import HelloDecider
+    from nexusnet.reality.template import FlightPlan, Template
 
 TARGET: Address = ("203.0.113.5", 443)
 RELAY_HOST = "192.0.2.1"
@@ -198,13 +202,10 @@ class FlowPort:
     def receive(self, datagram: Received, now: float) -> None:
         self.arrived.append(datagram)
         self.port.demultiplexer.receive_from_target(self.number, datagram.data, datagram.ecn, now)
-        self.port.flush_soon = True
+        self.port.wire.flush(SERVER)
 
     def transmit(self, now: float) -> list[Transmit]:
         del now
-        if self.port.flush_soon:
-            self.port.flush_soon = False
-            self.port.wire.flush(SERVER)
         return []
 
     def deadline(self) -> float | None:
@@ -224,27 +225,32 @@ class Port:
         *,
         limits: RelayLimits | None = None,
         handshake_limits: Limits | None = None,
-        decider: NameDecider | None = None,
+        decider: HelloDecider | None = None,
+        template: Template | None = None,
+        flight: FlightPlan | None = None,
+        wall: float = 0.0,
     ) -> None:
         self.wire = wire
-        self.decider = decider or NameDecider()
-        self.ids = TaggedConnectionIds.derive(STATIC_KEY)
+        self.names = NameDecider()
+        self.template = template
+        self.flight = flight
+        shape = None if template is None else template.cid
+        self.ids = TaggedConnectionIds.derive(STATIC_KEY, shape)
         self.acceptor = Acceptor(
             config,
             handshake_limits,
             new_connection_id=self.ids.issue,
             new_reset_token=self.ids.reset_token,
         )
-        self.flush_soon = False
         self.ports: dict[int, FlowPort] = {}
         self.opened: list[FlowPort] = []
         self.accepted: list[tuple[Flow, Accept]] = []
         self.demultiplexer = Demultiplexer(
             self.acceptor,
-            self.decider,
+            decider or self.names,
             self.ids,
             self,
-            wall_clock=lambda: 0.0,
+            wall_clock=lambda: wall,
             begin=self._begin,
             limits=limits,
         )
@@ -254,7 +260,16 @@ class Port:
         assert flow.state is FlowState.ACCEPTED
         assert flow.dcid is not None
         self.accepted.append((flow, decision))
-        return self.acceptor.begin(flow.held, flow.dcid, now)
+        if self.template is None:
+            return self.acceptor.begin(flow.held, flow.dcid, now)
+        flight = self.flight or self.template.flights[0]
+        make = functools.partial(
+            RealityServerConnection,
+            accepted=decision,
+            shape=self.template.shape(flight),
+            flight=flight,
+        )
+        return self.acceptor.begin(flow.held, flow.dcid, now, make=make)
 
     def address(self, number: int) -> Address:
         return (RELAY_HOST, 10_000 + number)

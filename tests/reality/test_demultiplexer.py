@@ -150,7 +150,7 @@ def test_what_is_no_hello_goes_to_the_site(net: Net, data: bytes) -> None:
     assert net.to_site() == [data, data]
     assert len(net.port.opened) == 1
     assert net.demultiplexer.counts[Fate.RELAYED_AT_ONCE] == 1
-    assert net.port.decider.decided == []
+    assert net.port.names.decided == []
 
 
 def test_a_small_initial_goes_to_the_site(net: Net) -> None:
@@ -190,7 +190,7 @@ def test_a_half_hello_gets_the_sites_reaction_after_the_wait(net: Net) -> None:
     # For good: the rest is not looked at any more.
     net.send(second)
     assert net.to_site() == [first, second]
-    assert net.port.decider.decided == []
+    assert net.port.names.decided == []
 
 
 def test_a_hello_that_cannot_be_is_relayed_at_once(net: Net) -> None:
@@ -357,7 +357,7 @@ def test_split_and_reordered_hellos(net: Net, order: tuple[int, ...]) -> None:
     )
     net.wire.attach(CLIENT, Splitting(engine, order))
     net.until_ready(engine)
-    (decided,) = net.port.decider.decided
+    (decided,) = net.port.names.decided
     assert decided[1].datagram_size == 1200
     assert len(net.port.accepted) == 1
 
@@ -413,7 +413,7 @@ def test_the_first_packets_again(net: Net) -> None:
     # From another one: it is a probe's replay, and the site's.
     net.send(first, remote=FAR)
     assert net.to_site()[seen_by_site:] == [first]
-    assert len(net.port.decider.decided) == 1
+    assert len(net.port.names.decided) == 1
     # Once all is over, it is inspected as any other, and found in the replay cache.
     net.demultiplexer.ended(engine, net.wire.now)
     net.wire.settle(400)
@@ -578,7 +578,7 @@ def test_too_many_handshakes_are_relayed(genuine: Setting, site_credentials: Cre
     assert net.demultiplexer.counts[Fate.TOO_MANY_HANDSHAKES] == 1
     assert len(net.port.accepted) == 1
     # What was not decided is not in the replay cache either.
-    assert len(net.port.decider.decided) == 1
+    assert len(net.port.names.decided) == 1
 
 
 def test_the_tables_are_empty_in_the_end(net: Net) -> None:
@@ -605,4 +605,4 @@ def test_the_name_in_a_hello_is_read_by_the_decider(net: Net) -> None:
     Browser(net.wire, name="www.elsewhere.example")
     net.wire.settle(0.1)
     assert net.demultiplexer.reasons == {Reason.BAD_TAG: 1}
-    assert SITE_NAME.encode() not in net.port.decider.decided[0][0]
+    assert SITE_NAME.encode() not in net.port.names.decided[0][0]

@@ -61,7 +61,7 @@ def test_genuine_ends_know_each_other(
     finish(client, server, answer_hello(server, hello))
     assert client.outcome is Outcome.GENUINE
     assert client.identity == PeerIdentity("gateway", None)
-    assert server.identity == PeerIdentity("alice", None)
+    assert server.identity == PeerIdentity("alice", None, SHORT_ID)
     assert client.failure is None
     assert client.state is tls.State.CLIENT_POST_HANDSHAKE
     assert server.state is tls.State.SERVER_POST_HANDSHAKE

@@ -303,14 +303,12 @@ class Acceptor:
         Returns:
             The engine; None where no packet could be opened.
         """
-        connection_id = self._new_connection_id()
-        while connection_id in self._by_connection_id:
-            connection_id = self._new_connection_id()
+        connection_id, reset_token = self.issue()
         connection = make(
             self._config,
             is_client=False,
             connection_id=connection_id,
-            stateless_reset_token=self._new_reset_token(connection_id),
+            stateless_reset_token=reset_token,
             original_destination_connection_id=first_cid if original_cid is None else original_cid,
             retry_source_connection_id=retry_cid,
         )
@@ -332,6 +330,13 @@ class Acceptor:
         self._by_initial[first_cid, remote] = engine
         self._after(engine)
         return engine
+
+    def issue(self) -> tuple[bytes, bytes]:
+        """Return a connection ID that nobody has, and its stateless reset token."""
+        connection_id = self._new_connection_id()
+        while connection_id in self._by_connection_id:
+            connection_id = self._new_connection_id()
+        return connection_id, self._new_reset_token(connection_id)
 
     def full(self, remote: Address) -> Drop | None:
         """Return why no handshake with a client at `remote` may begin now; None where one may."""

@@ -2,7 +2,7 @@
 """Start-up check that aioquic's internals are where this package expects them.
 
 Taking a connection over, and looking like a browser, needs names that aioquic does not promise to
-keep. Each one used anywhere in this package and in `nexusnet.reality.browser` stands in the tables
+keep. Each one used anywhere in this package and in `nexusnet.reality` stands in the tables
 below (a test compares them with the code); `check_aioquic` looks all of them up in the installed
 version and says in one line what moved.
 """
@@ -47,6 +47,7 @@ METHODS: Final[tuple[tuple[type, str, tuple[str, ...]], ...]] = (
         "_write_connection_close_frame",
         ("builder", "epoch", "error_code", "frame_type", "reason_phrase"),
     ),
+    (QuicConnection, "_write_crypto_frame", ("builder", "space", "stream")),
     (QuicConnection, "_write_handshake", ("builder", "epoch", "now")),
     (QuicPacketBuilder, "_end_packet", ()),
     (QuicPacketBuilder, "_flush_current_datagram", ()),
@@ -71,6 +72,8 @@ METHODS: Final[tuple[tuple[type, str, tuple[str, ...]], ...]] = (
     (tls.Context, "_handle_reassembled_message", ("message_type", "input_buf", "output_buf")),
     (tls.Context, "_server_handle_certificate", ("input_buf",)),
     (tls.Context, "_server_handle_certificate_verify", ("input_buf",)),
+    (tls.Context, "_server_expect_finished", ()),
+    (tls.Context, "_server_handle_hello", ("input_buf", "initial_buf", "handshake_buf")),
     (tls.Context, "_set_peer_certificate", ("certificate",)),
     (tls.Context, "_set_state", ("state",)),
     (tls.Context, "_setup_traffic_protection", ("direction", "epoch", "label")),
@@ -151,6 +154,8 @@ ATTRIBUTES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
             "_buffer",
             "_buffer_capacity",
             "_datagram_flight_bytes",
+            "_datagram_needs_padding",
+            "_flight_capacity",
             "_header_size",
             "_host_cid",
             "_packet",

@@ -272,6 +272,10 @@ class AcceptedConnection:
         self._server.read_all()
         return self.engine.take_held()
 
+    def issue(self) -> tuple[bytes, bytes]:
+        """Return a new connection ID of ours for this session, and its stateless reset token."""
+        return self._server.acceptor.issue()
+
     def release(self) -> None:
         """Forget the connection; the data plane knows its packets from here on."""
         self._server.release(self)

@@ -8,7 +8,7 @@ context instead, see `tls_context`.
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aioquic import tls
@@ -30,10 +30,12 @@ class PeerIdentity:
     Attributes:
         name: as configured for its pin, or the name in the certificate; for people and policy.
         fingerprint: SHA-256 digest of its certificate, 32 bytes; None where it showed none.
+        short_id: by which a server knows it in mode `reality`, 8 bytes; None otherwise.
     """
 
     name: str
     fingerprint: bytes | None
+    short_id: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 """The server's socket in reality mode: genuine clients, and the relay beside them."""
 
 import asyncio
+import functools
+import logging
+import secrets
 import time
 from collections.abc import Callable
 from typing import Self
@@ -20,9 +23,10 @@ from nexusnet.reality.decision import Accept
 from nexusnet.reality.demultiplexer import Demultiplexer, HelloDecider
 from nexusnet.reality.flows import Flow, RelayLimits
 from nexusnet.reality.relay import RelaySockets
+from nexusnet.reality.server_connection import RealityServerConnection
+from nexusnet.reality.template import Template
 
-Begin = Callable[[Acceptor, Flow, Accept, float], HandshakeEngine | None]
-"""Begins the handshake of an accepted flow: `Acceptor.begin` with a connection of its own kind."""
+logger = logging.getLogger(__name__)
 
 
 class RealityServer(Server):
@@ -30,9 +34,13 @@ class RealityServer(Server):
 
     Attributes:
         demultiplexer: who gets which datagram, with counters.
+        template: what our answers look like; `follow` replaces it.
+        unshaped: flights that were not cut like the template's.
     """
 
     demultiplexer: Demultiplexer
+    template: Template
+    unshaped: int
 
     @classmethod
     def serve(
@@ -41,9 +49,9 @@ class RealityServer(Server):
         local: Address,
         *,
         target: Address,
+        template: Template,
         decider: HelloDecider,
         connection_ids: TaggedConnectionIds,
-        begin: Begin,
         limits: Limits | None = None,
         relay_limits: RelayLimits | None = None,
         mark: int | None = None,
@@ -53,12 +61,13 @@ class RealityServer(Server):
         """Open the socket and begin; needs a running event loop.
 
         Args:
-            config: what we offer; `connection_id_length` is that of `connection_ids`.
+            config: what we offer: `tls_context` is `RealityServerTls` or a subclass, and
+                `connection_id_length` that of the template.
             local: address and port to listen on; `::` takes IPv4 as well.
             target: IP address and port of the camouflage target.
+            template: how it answers, from `target.probe_target`.
             decider: tells genuine clients from all others.
-            connection_ids: issues ours.
-            begin: begins a genuine client's handshake.
+            connection_ids: issues ours, in the template's shape.
             limits: what is spent on handshakes.
             relay_limits: what is spent on strangers.
             mark: of packets to the target.
@@ -70,8 +79,13 @@ class RealityServer(Server):
             OSError: the port is taken, or not ours to take.
             ValueError: `target` is no IP address, or connection IDs have two lengths.
         """
-        if config.profile.connection_id_length != connection_ids.shape.length:
-            raise ValueError("connection IDs of two lengths")
+        lengths = {
+            config.profile.connection_id_length,
+            connection_ids.shape.length,
+            template.cid.length,
+        }
+        if len(lengths) != 1:
+            raise ValueError(f"connection IDs of different lengths: {sorted(lengths)}")
         acceptor = Acceptor(
             config,
             limits,
@@ -86,6 +100,9 @@ class RealityServer(Server):
         def flush() -> None:
             server.kick()
 
+        def begin(flow: Flow, accepted: Accept, now: float) -> HandshakeEngine | None:
+            return server.begin(flow, accepted, now)
+
         relay = RelaySockets(target, deliver, flush, mark=mark)
         demultiplexer = Demultiplexer(
             acceptor,
@@ -93,13 +110,46 @@ class RealityServer(Server):
             connection_ids,
             relay,
             wall_clock=wall_clock,
-            begin=lambda flow, decision, now: begin(acceptor, flow, decision, now),
+            begin=begin,
             limits=relay_limits,
         )
         server = cls(acceptor, UdpSocket.bind(local), on_failure or log_failure, demultiplexer)
         server.demultiplexer = demultiplexer
+        server.template = template
+        server.unshaped = 0
         server.start()
         return server
+
+    def follow(self, template: Template) -> None:
+        """Answer like a newer template from now on.
+
+        Raises:
+            ValueError: its connection IDs have another length: the data plane was told ours at the
+                start.
+        """
+        if template.cid.length != self.template.cid.length:
+            raise ValueError(
+                f"the target's connection IDs have {template.cid.length} bytes now, ours"
+                f" {self.template.cid.length}: restart to follow it"
+            )
+        self.template = template
+
+    def begin(self, flow: Flow, accepted: Accept, now: float) -> HandshakeEngine | None:
+        """Begin the handshake of an accepted flow, see `Demultiplexer`."""
+        template = self.template
+        flight = secrets.choice(template.flights)
+        make = functools.partial(
+            RealityServerConnection,
+            accepted=accepted,
+            shape=template.shape(flight),
+            flight=flight,
+            on_unshaped=self._unshaped,
+        )
+        return self.acceptor.begin(flow.held, flow.dcid or b"", now, make=make)
+
+    def _unshaped(self) -> None:
+        self.unshaped += 1
+        logger.warning("an answer was not cut like the camouflage target's: probe it again")
 
     def ended(self, engine: HandshakeEngine) -> None:
         """Tell that the session of a released connection is over."""

@@ -105,7 +105,7 @@ class RealityServerTls(TunnelTls):
         schedule.extract(None)
         self._setup_traffic_protection(tls.Direction.ENCRYPT, tls.Epoch.ONE_RTT, b"s ap traffic")
         self._next_dec_key = schedule.derive_secret(b"c ap traffic")
-        self.identity = PeerIdentity(self.accepted.name, None)
+        self.identity = PeerIdentity(self.accepted.name, None, self.accepted.short_id)
         self._server_expect_finished()
 
     def _choose(self, what: str, ours: tuple[int, ...], offered: tuple[int, ...]) -> int:
