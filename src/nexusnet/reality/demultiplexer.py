@@ -373,9 +373,10 @@ class Demultiplexer:
         flow = self.flows.get(number)
         if flow is None:
             return
-        if data and data[0] & HEADER_FORM:
-            for packet in split_datagram(data):
-                self.flows.learn(flow, packet.scid)
+        # Coalesced packets have the same connection IDs (RFC 9000 section 12.2).
+        packet = parse_long_header(data)
+        if packet is not None:
+            self.flows.learn(flow, packet.scid)
         if flow.state is FlowState.ACCEPTED:
             if self._is_answer(flow, data):
                 self._close(flow)

@@ -7,6 +7,7 @@ told apart.
 """
 
 import enum
+import functools
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -77,6 +78,7 @@ class Reply:
     ecn: Ecn
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address: Address) -> bytes:
     """Return what counts as one client: an IPv4 address, or an IPv6 /64."""
     ip = ipaddress.ip_address(address[0].partition("%")[0])
