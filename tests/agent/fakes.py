@@ -62,6 +62,9 @@ from nexusnet.session import (
 
 MILLISECOND = 1_000_000
 
+# Of the peers in the configurations of test_config.
+FINGERPRINTS = {"laptop": bytes([0xAB]) * 32, "phone": bytes([0xCD]) * 32}
+
 
 @dataclass(slots=True)
 class Installed:
@@ -285,7 +288,7 @@ def exported(name: str = "peer", role: Role = Role.CLIENT) -> ExportedConnection
     parameters = TransportParameters(max_datagram_frame_size=65535, max_idle_timeout_ms=30000)
     return ExportedConnection(
         role=role,
-        identity=PeerIdentity(name, bytes(32)),
+        identity=PeerIdentity(name, FINGERPRINTS.get(name, bytes(32))),
         alpn="l3ptp/1",
         udp_tuple=UdpTuple(
             Endpoint(ip_address("192.0.2.1"), 1000), Endpoint(ip_address("192.0.2.2"), 443)

@@ -10,7 +10,7 @@ import pytest
 from nexusnet.agent.config import load_config
 from nexusnet.agent.errors import AgentError
 from nexusnet.agent.scaffold import make_scaffold, unique_local_subnet, write_files
-from nexusnet.handshake.credentials import Credentials
+from nexusnet.agent.tls import load_own
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 
@@ -19,12 +19,12 @@ def test_the_files_fit_each_other(tmp_path: Path) -> None:
     made = make_scaffold(endpoint="vpn.example.org:4433", clients=["laptop", "phone"], now=NOW)
     write_files(tmp_path, made.files)
     server = load_config(tmp_path / "server.toml")
-    server_identity = Credentials.load(server.handshake.certificate_file, server.handshake.key_file)
+    server_identity = load_own(server)
     assert server.listen is not None
     assert server.listen.port == 4433
     for name in ("laptop", "phone"):
         client = load_config(tmp_path / f"{name}.toml")
-        identity = Credentials.load(client.handshake.certificate_file, client.handshake.key_file)
+        identity = load_own(client)
         (entry,) = [peer for peer in server.peer if peer.name == name]
         assert entry.pins == (identity.fingerprint,)
         assert client.peer[0].pins == (server_identity.fingerprint,)

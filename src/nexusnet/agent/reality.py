@@ -220,8 +220,10 @@ class RealityListener(SocketListener):
     def drops(self) -> dict[str, int]:
         """What became of strangers: flows by the reason why they were relayed, and the rest."""
         demultiplexer = self._server.demultiplexer
-        counted = {**demultiplexer.counts, **demultiplexer.reasons}
-        return super().drops | {str(kind.value): count for kind, count in counted.items()}
+        counted = super().drops
+        for kinds in (demultiplexer.counts, demultiplexer.reasons):
+            counted |= {str(kind.value): count for kind, count in kinds.items()}
+        return counted
 
     def over(self, connection: AcceptedConnection) -> None:
         """Hear that a connection's session is over."""

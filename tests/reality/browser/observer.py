@@ -157,6 +157,10 @@ def _frames(payload: bytes) -> tuple[list[str], dict[int, bytes]]:
             for _ in range(fields[2]):
                 reader.varint(), reader.varint()
             frames.append(f"ACK[{fields[0]}]")
+        elif kind == 0x1C:
+            frames.append(f"CLOSE[{reader.varint():#x}]")
+            reader.varint()
+            assert reader.varint() == 0, "a reason phrase"
         else:
             raise AssertionError(f"frame {kind:#x}")
     return frames, crypto

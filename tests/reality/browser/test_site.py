@@ -282,3 +282,13 @@ def test_without_an_opinion_about_the_server_there_is_no_visit() -> None:
     visiting = Visiting(config=browser_config()).over()
     assert not isinstance(visiting.error, RelayedError)
     assert visiting.site.requests == []
+
+
+def test_a_close_in_an_initial_says_nothing_and_is_filled_up() -> None:
+    visiting = Visiting(Habits(spoil=lambda share: bytes(len(share)))).over()
+    last = [one.data for one in visiting.wire.log if one.local == CLIENT][-1]
+    dcid = visiting.site.received[0][6:14]
+    packet = read_initial(last, dcid)
+    code = 0x100 + tls.AlertDescription.illegal_parameter
+    assert packet.frames[0] == f"CLOSE[{code:#x}]"
+    assert packet.datagram_size == packet.packet_size == 1250

@@ -90,6 +90,8 @@ class BrowserConnection(TunnelConnection):
         reason_phrase: str,
     ) -> None:
         BrowserPacketBuilder.adopt(builder)
+        # An Initial is as good as readable, and our words are no browser's.
+        reason_phrase = ""
         super()._write_connection_close_frame(builder, epoch, error_code, frame_type, reason_phrase)
 
     def _write_hello(self, builder: QuicPacketBuilder, now: float) -> None:

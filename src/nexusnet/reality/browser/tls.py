@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from nexusnet.handshake.tls_context import TunnelTls
+from nexusnet.handshake.wipe import wipe_bytes
 from nexusnet.reality.browser.certificate import pull_compressed_certificate
 from nexusnet.reality.browser.chromium import (
     ALPN,
@@ -155,6 +156,7 @@ class BrowserTls(TunnelTls):
         self._key_schedule_proxy = None
         schedule.update_hash(input_buf.data)
         schedule.extract(secret)
+        wipe_bytes(secret)
         self._setup_traffic_protection(tls.Direction.DECRYPT, tls.Epoch.HANDSHAKE, b"s hs traffic")
         self._setup_traffic_protection(tls.Direction.ENCRYPT, tls.Epoch.HANDSHAKE, b"c hs traffic")
         self._set_state(tls.State.CLIENT_EXPECT_ENCRYPTED_EXTENSIONS)
