@@ -399,7 +399,7 @@ class Demultiplexer:
                 payload = keys.open(data, packet)
             except QuicError:
                 return True
-            if payload is not None and (payload.fragments or payload.closes):
+            if payload is None or payload.fragments or payload.closes:
                 return True
         return False
 
