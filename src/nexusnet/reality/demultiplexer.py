@@ -35,6 +35,7 @@ from nexusnet.reality.long_header import (
     VERSION_1,
     PacketType,
     parse_long_header,
+    source_connection_id,
     split_datagram,
 )
 from nexusnet.reality.sessions import Sessions
@@ -374,9 +375,7 @@ class Demultiplexer:
         if flow is None:
             return
         # Coalesced packets have the same connection IDs (RFC 9000 section 12.2).
-        packet = parse_long_header(data)
-        if packet is not None:
-            self.flows.learn(flow, packet.scid)
+        self.flows.learn(flow, source_connection_id(data))
         if flow.state is FlowState.ACCEPTED:
             if self._is_answer(flow, data):
                 self._close(flow)
