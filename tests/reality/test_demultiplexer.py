@@ -473,6 +473,21 @@ def test_after_a_restart_a_tunnel_is_reset_and_never_relayed(net: Net) -> None:
     assert len(net.to_site()) == seen_by_site + 1
 
 
+def test_a_connection_id_of_the_sites_with_a_right_tag_by_chance(net: Net) -> None:
+    browser = Browser(net.wire)
+    net.until_loaded(browser)
+    (flow,) = net.demultiplexer.flows
+    chance = net.port.ids.issue()
+    net.demultiplexer.flows.learn(flow, chance)
+    seen_by_site = len(net.to_site())
+    net.send(b"\x40" + chance + bytes(30))
+    assert len(net.to_site()) == seen_by_site + 1
+    # From elsewhere it is nobody's.
+    net.send(b"\x40" + chance + bytes(30), remote=FAR)
+    assert len(net.to_site()) == seen_by_site + 1
+    assert net.demultiplexer.counts[Fate.RESET] == 1
+
+
 def test_a_flood_of_a_dead_tunnel_gets_few_resets(net: Net) -> None:
     cid = net.port.ids.issue()
     for _ in range(1000):

@@ -156,7 +156,7 @@ def seen_with(cid: bytes, group: int = 0x001D) -> Observation:
 
 def test_connection_ids_that_cannot_be_copied() -> None:
     with pytest.raises(TargetError, match="no room"):
-        Template.of([seen_with(bytes([at]) * 4) for at in range(5)])
+        Template.of([seen_with(bytes([at]) * 3) for at in range(5)])
     with pytest.raises(TargetError, match="different lengths"):
         Template.of([seen_with(bytes(8)), seen_with(bytes(9))])
     with pytest.raises(TargetError, match="different ways"):

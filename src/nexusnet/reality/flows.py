@@ -170,6 +170,11 @@ class FlowTable:
         """Whether a connection ID is one of the target's, or began a flow on any path."""
         return dcid in self._target_cids or dcid in self._by_dcid
 
+    def addressed(self, path: Path, data: bytes, dcid: bytes | None) -> bool:
+        """Whether a datagram's connection ID is one that a flow on this path has at the target."""
+        flows = self._by_path.get(path, {})
+        return any(one.addressed_by(data, dcid) for one in flows.values())
+
     def on_path(self, path: Path, data: bytes, dcid: bytes | None) -> Flow | None:
         """Return the flow of a client's datagram: by connection ID, else the newest."""
         flows = self._by_path.get(path)
