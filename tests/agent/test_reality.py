@@ -136,7 +136,8 @@ def test_a_short_id_is_changed_without_an_interruption(reality: Pair) -> None:
     assert reality.is_up()
     # The peer goes: its session as well, and the client is nobody from then on.
     text = reality.server.file.read_text()
-    reality.server.file.write_text(text[: text.index("[[peer]]")] + QUICK)
+    first, rest = text.index("[[peer]]"), text.index("[transport]")
+    reality.server.file.write_text(text[:first] + text[rest:])
     done = nexus("reload", "--socket", str(reality.server.socket), "--json")
     assert json.loads(done.stdout) == {
         "added": [],

@@ -20,7 +20,13 @@ from aioquic.quic.events import DatagramFrameReceived, QuicEvent
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.datagram import Address, Received, Transmit
-from nexusnet.handshake.endpoint import AcceptedConnection, ClientConnection, Pump, Server
+from nexusnet.handshake.endpoint import (
+    BATCH,
+    AcceptedConnection,
+    ClientConnection,
+    Pump,
+    Server,
+)
 from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.handshake.errors import (
     FingerprintMismatchError,
@@ -495,10 +501,12 @@ def test_an_icmp_error_that_a_send_hears_of_first(host: str) -> None:
         nobody = (host, s.getsockname()[1])
     udp = UdpSocket.for_remote(nobody)
     udp.report_icmp(enable=True)
-    codes = [udp.send(Transmit(b"x", udp.local, nobody)) for _ in range(3)]
-    assert errno.ECONNREFUSED in codes
-    while is_readable(udp):
-        assert udp.receive() == errno.ECONNREFUSED
+    # The first is sent, and the second hears what became of it.
+    codes = [udp.send(Transmit(b"x", udp.local, nobody)) for _ in range(2)]
+    assert codes == [0, errno.ECONNREFUSED]
+    assert is_readable(udp)
+    assert udp.receive() == errno.ECONNREFUSED
+    assert not is_readable(udp)
     assert udp.receive() is None
     udp.close()
 
@@ -509,11 +517,11 @@ class Restless:
     def __init__(self, udp: UdpSocket, due: float) -> None:
         self.udp = udp
         self.due: float | None = due
-        self.received = 0
+        self.late = 0
 
     def receive(self, datagram: Received, now: float) -> None:
-        del datagram, now
-        self.received += 1
+        del datagram
+        self.late += self.due is not None and now > self.due
         self.send()
 
     def send(self) -> None:
@@ -547,7 +555,7 @@ def test_a_flood_puts_off_no_deadline() -> None:
         driver.send()
         while driver.due is not None:
             await asyncio.sleep(0)
-            assert driver.received < 1_000_000
+            assert driver.late <= BATCH
         pump.stop()
         udp.close()
 
