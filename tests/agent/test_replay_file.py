@@ -104,9 +104,12 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_keeps_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server = decider(open_file(tmp_path / "home.replay"))
     server.file.close()
-    server.file._stream = Path("/dev/full").open("wb", buffering=0)
     message = hello()
-    with caplog.at_level(logging.ERROR, logger="nexusnet.agent.replay_file"):
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        caplog.at_level(logging.ERROR, logger="nexusnet.agent.replay_file"),
+    ):
+        server.file._stream = full
         assert isinstance(server.decide(message, FACTS, now=1.0, wall=WALL), Accept)
         assert isinstance(server.decide(hello(), FACTS, now=1.0, wall=WALL), Accept)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
