@@ -20,6 +20,7 @@ from nexusnet.session import ConnectionId
 from tests.handshake.meeting import ALL_SUITES, Meeting
 from tests.handshake.setting import PlainServer, Scene, Setting
 from tests.handshake.wire import CLIENT, SERVER, Fate, Weather, Wire
+from tests.reality.browser.observer import long_headers
 from tests.reality.browser.scenes import tunnel_server
 from tests.tunnel.rig import Rig, within
 from tests.tunnel.standard_peer import echo_server
@@ -100,17 +101,7 @@ def test_what_the_genuine_first_flight_leaves_behind() -> None:
     mine = [one.data for one in meeting.wire.log if one.local == CLIENT]
     assert [len(data) for data in mine[:3]] == [1250] * 3
     assert all(data[0] & 0x80 for data in mine[:3])
-    first = bytes(mine[2])
-    kinds = []
-    while first and first[0] & 0x80:
-        kinds.append((first[0] >> 4) & 3)
-        at = 6 + first[5]
-        assert first[at] == 0, "a connection ID of ours"
-        at += 1 + (kinds[-1] == 0)
-        length = int.from_bytes(first[at : at + 2]) & 0x3FFF
-        first = first[at + 2 + length :]
-    assert kinds == [0, 2]
-    assert first == b"" or not first[0] & 0x80
+    assert long_headers(mine[2])[0] == [0, 2], "Initial and Handshake"
     short = list(itertools.dropwhile(lambda data: data[0] & 0x80, mine))
     assert all(not data[0] & 0x80 for data in short)
 
