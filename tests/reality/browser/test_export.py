@@ -12,7 +12,7 @@ from aioquic.tls import CipherSuite
 
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.engine import HandshakeEngine, Phase
-from nexusnet.handshake.profile import EngineConfig, utc_now
+from nexusnet.handshake.profile import EngineConfig, TransportProfile, utc_now
 from nexusnet.handshake.verify import AnyPeer
 from nexusnet.quic.frames import DatagramFrame
 from nexusnet.reality.browser.dressing import as_browser
@@ -104,6 +104,17 @@ def test_what_the_genuine_first_flight_leaves_behind() -> None:
     assert long_headers(mine[2])[0] == [0, 2], "Initial and Handshake"
     short = list(itertools.dropwhile(lambda data: data[0] & 0x80, mine))
     assert all(not data[0] & 0x80 for data in short)
+
+
+def test_a_peer_that_takes_less_gets_less() -> None:
+    server = replace(tunnel_server(), profile=TransportProfile(max_udp_payload_size=1220))
+    scene = Scene(Setting(server, lenient()))
+    client = scene.add_client()
+    scene.run_all([client])
+    assert client.phase is Phase.READY, client.error
+    mine = [len(one.data) for one in scene.wire.log if one.local == CLIENT]
+    assert mine[:3] == [1250, 1250, 1220]
+    assert max(mine[3:]) <= 1220
 
 
 @pytest.mark.netns
