@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.profile import EngineConfig, TransportProfile, utc_now
-from nexusnet.handshake.verify import AnyPeer, NoCertificates, TrustedAuthorities
+from nexusnet.handshake.verify import AnyPeer, NoCertificates, PinnedFingerprints
 from nexusnet.reality.browser.dressing import as_browser
 from nexusnet.reality.client import as_reality_client
 from nexusnet.reality.credentials import ClientCredentials, ServerCredentials
@@ -20,6 +20,7 @@ from nexusnet.reality.long_header import parse_long_header
 from nexusnet.reality.replay import ReplayCache
 from nexusnet.reality.server_tls import RealityServerTls
 from nexusnet.reality.template import Observation, Template, observe
+from tests.handshake.setting import MIDNIGHT
 from tests.handshake.wire import SERVER, Wire
 from tests.reality.port import SITE_NAME, TARGET, Site
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 SERVER_KEY = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 ALICE = bytes.fromhex("a11ce00000000001")
-WALL = 1_800_000_000.0
+WALL = MIDNIGHT.timestamp()
 
 
 def wall_clock() -> dt.datetime:
@@ -65,7 +66,8 @@ def client_config(
     server_name: str = SITE_NAME,
 ) -> EngineConfig:
     credentials = ClientCredentials(server_key or SERVER_KEY.public_key(), short_id)
-    verifier = TrustedAuthorities(site.to_pem()[0])
+    # By its fingerprint: chains are checked against this machine's clock.
+    verifier = PinnedFingerprints({site.fingerprint: "the site"})
     config = EngineConfig(verifier, server_name=server_name, wall_clock=clock)
     return as_reality_client(config, credentials, "gateway")
 

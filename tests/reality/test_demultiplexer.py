@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -472,6 +473,21 @@ def test_after_a_restart_a_tunnel_is_reset_and_never_relayed(net: Net) -> None:
     assert len(net.to_site()) == seen_by_site + 1
 
 
+def test_a_connection_id_of_the_sites_with_a_right_tag_by_chance(net: Net) -> None:
+    browser = Browser(net.wire)
+    net.until_loaded(browser)
+    (flow,) = net.demultiplexer.flows
+    chance = net.port.ids.issue()
+    net.demultiplexer.flows.learn(flow, chance)
+    seen_by_site = len(net.to_site())
+    net.send(b"\x40" + chance + bytes(30))
+    assert len(net.to_site()) == seen_by_site + 1
+    # From elsewhere it is nobody's.
+    net.send(b"\x40" + chance + bytes(30), remote=FAR)
+    assert len(net.to_site()) == seen_by_site + 1
+    assert net.demultiplexer.counts[Fate.RESET] == 1
+
+
 def test_a_flood_of_a_dead_tunnel_gets_few_resets(net: Net) -> None:
     cid = net.port.ids.issue()
     for _ in range(1000):
@@ -488,6 +504,31 @@ def test_after_a_restart_the_same_client_gets_in(net: Net) -> None:
     net.restart()
     client = net.client()
     net.until_ready(client)
+
+
+# Whatever comes
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_datagrams(net: Net, seed: int) -> None:
+    rng = random.Random(seed)
+    hello = Hello(server_name=GENUINE_NAME, hybrid_share=rng.randbytes(1216)).encode()
+    cid = net.port.ids.issue()
+    for _ in range(150):
+        dcid = rng.choice([new_dcid(), cid, b"", rng.randbytes(rng.randrange(21))])
+        pieces = hello_datagrams(hello, dcid, [rng.randrange(1, len(hello))], size=1300)
+        data = bytearray(rng.choice([*pieces, b"\x40" + cid + bytes(30), rng.randbytes(60)]))
+        for _ in range(rng.choice([0, 0, 1, 5])):
+            data[rng.randrange(min(len(data), 60))] = rng.randrange(256)
+        del data[rng.choice([len(data), rng.randrange(len(data) + 1)]) :]
+        net.send(bytes(data), remote=(f"198.51.100.{rng.randrange(3)}", rng.randrange(1000, 1004)))
+        if rng.random() < 0.2:
+            net.wire.settle(0.02)
+        flows = net.demultiplexer.flows
+        assert sum(flow.octets for flow in flows) == net.demultiplexer._octets
+    net.wire.settle(1000)
+    assert len(net.demultiplexer.flows) == 0
+    assert net.port.ports == {}
 
 
 # Limits

@@ -14,6 +14,7 @@ from nexusnet.reality.initial import CryptoFragment, InitialKeys
 from nexusnet.reality.long_header import (
     PacketType,
     parse_long_header,
+    source_connection_id,
     split_datagram,
 )
 from tests.reality.hellos import Hello, message
@@ -104,6 +105,16 @@ def test_any_bytes_are_read_or_refused(front: bytes, rest: bytes) -> None:
     for packet in packets:
         if packet.packet_type is PacketType.INITIAL:
             assert InitialKeys(packet.dcid, from_client=True).open(data, packet) is None
+
+
+@given(st.binary(max_size=60))
+def test_the_source_connection_id_of_anything(data: bytes) -> None:
+    packet = parse_long_header(data)
+    if packet is not None:
+        assert source_connection_id(data) == packet.scid
+    elif not data or not data[0] & 0x80:
+        assert source_connection_id(data) == b""
+    assert source_connection_id(RFC_SERVER_INITIAL) == bytes.fromhex("f067a5502a4262b5")
 
 
 def test_coalesced_packets_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 """The UDP socket of a tunnel end: unfragmented datagrams with addresses and ECN codepoints."""
 
 import errno
+import functools
 import ipaddress
 import socket
 import struct
@@ -28,7 +29,17 @@ IN_PKTINFO: Final = struct.Struct("=i4s4s")
 IN6_PKTINFO: Final = struct.Struct("=16si")
 ANCILLARY_SIZE: Final = 256
 
+CACHED: Final = 4096
+"""Addresses whose reading is remembered: it costs more than a system call."""
 
+
+@functools.lru_cache(maxsize=CACHED)
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return an address as it is without its scope."""
+    return ipaddress.ip_address(host.partition("%")[0])
+
+
+@functools.lru_cache(maxsize=CACHED)
 def plain_ip(text: str) -> str:
     """Return an IP address as text, an IPv4-mapped one as IPv4."""
     host, _, scope = text.partition("%")
@@ -77,7 +88,7 @@ class UdpSocket:
         sock.settimeout(0)
         name = sock.getsockname()
         self.local: Address = (plain_ip(name[0]), name[1])
-        self._wildcard = ipaddress.ip_address(self.local[0].partition("%")[0]).is_unspecified
+        self._wildcard = _ip(self.local[0]).is_unspecified
         self._connected = False
         self._set_options(buffer_size)
         self.buffer_granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -95,7 +106,7 @@ class UdpSocket:
         """
         local = normal_address(local)
         host, port = local
-        is_v6 = ipaddress.ip_address(host.partition("%")[0]).version == 6
+        is_v6 = _ip(host).version == 6
         sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             if is_v6:
@@ -111,7 +122,7 @@ class UdpSocket:
     @classmethod
     def for_remote(cls, remote: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
         """Open a socket on any port, of the address family of `remote`."""
-        is_v6 = ipaddress.ip_address(remote[0].partition("%")[0]).version == 6
+        is_v6 = _ip(remote[0]).version == 6
         wildcard = "::" if is_v6 else "0.0.0.0"  # noqa: S104 - a client's own port
         return cls.bind((wildcard, 0), buffer_size=buffer_size)
 
@@ -204,7 +215,7 @@ class UdpSocket:
         A full send buffer counts as sent: QUIC makes good for loss.
         """
         ancillary: list[tuple[int, int, bytes]] = []
-        source = ipaddress.ip_address(transmit.local[0].partition("%")[0])
+        source = _ip(transmit.local[0])
         if self._wildcard and not source.is_unspecified:
             ancillary.append(self._source(source))
         if transmit.ecn is not Ecn.NOT_ECT:
@@ -230,7 +241,7 @@ class UdpSocket:
     @staticmethod
     def _ecn_mark(transmit: Transmit) -> list[tuple[int, int, bytes]]:
         mark = struct.pack("=i", transmit.ecn)
-        if ipaddress.ip_address(transmit.remote[0].partition("%")[0]).version == 4:
+        if _ip(transmit.remote[0]).version == 4:
             # Understood by both kinds of socket where the destination is IPv4.
             return [(socket.IPPROTO_IP, socket.IP_TOS, mark)]
         return [(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, mark)]
@@ -245,7 +256,7 @@ def _sockaddr(address: Address, *, is_v6: bool) -> tuple[str, int] | tuple[str, 
     if not is_v6:
         return host, port
     host, _, scope = host.partition("%")
-    if ipaddress.ip_address(host).version == 4:
+    if _ip(host).version == 4:
         return f"::ffff:{host}", port, 0, 0
     if not scope:
         return host, port, 0, 0

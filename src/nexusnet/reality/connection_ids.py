@@ -23,13 +23,16 @@ from nexusnet.secret import SecretBytes
 KEY_LENGTH: Final = 32
 RESET_TOKEN_LENGTH: Final = 16
 
-SHORT_TAG: Final = 3
-"""Bytes of the tag where there are few free ones: one in 16 million strangers is taken for ours."""
+TAG_LENGTHS: Final = {4: 1, 5: 2, 6: 2, 7: 3, 8: 3, 9: 3}
+"""Bytes of the tag by the number of free bytes; more of these leave room for `LONGEST_TAG`.
 
-LONG_TAG: Final = 4
-MIN_NONCE: Final = 4
-LONG_TAG_FROM: Final = 10
-"""Free bytes from which on the tag is a long one; the nonce then has 6 bytes and more."""
+With 8 free bytes one in 16 million strangers is taken for ours. Some servers' connection IDs have 4
+bytes: one in 256 then, but no client's first one is that short (RFC 9000 section 7.2), and those
+of relayed connections are known.
+"""
+
+LONGEST_TAG: Final = 4
+FEWEST_FREE: Final = min(TAG_LENGTHS)
 
 
 class ShapeError(ValueError):
@@ -41,7 +44,7 @@ class ConnectionIdShape:
     """What a server's connection IDs have in common.
 
     Attributes:
-        length: bytes, 7..20.
+        length: bytes, 4..20.
         fixed: positions (rising) whose byte never changes, with that byte.
     """
 
@@ -57,10 +60,10 @@ class ConnectionIdShape:
             or not all(0 <= value < 256 for _, value in self.fixed)
         ):
             raise ShapeError(f"no shape of connection IDs: length {self.length}, {self.fixed}")
-        if self.length - len(self.fixed) < SHORT_TAG + MIN_NONCE:
+        if self.length - len(self.fixed) < FEWEST_FREE:
             raise ShapeError(
                 f"connection IDs of {self.length} bytes, {len(self.fixed)} of them fixed, have no"
-                f" room for the {SHORT_TAG + MIN_NONCE} bytes by which ours are recognised"
+                f" room for the {FEWEST_FREE} bytes by which ours are recognised"
             )
 
     @classmethod
@@ -107,7 +110,7 @@ class TaggedConnectionIds:
             raise ValueError(f"a key of connection IDs has {KEY_LENGTH} bytes, not {len(self.key)}")
         taken = {position for position, _ in self.shape.fixed}
         self._free = tuple(at for at in range(self.shape.length) if at not in taken)
-        self._tag_length = LONG_TAG if len(self._free) >= LONG_TAG_FROM else SHORT_TAG
+        self._tag_length = TAG_LENGTHS.get(len(self._free), LONGEST_TAG)
 
     @classmethod
     def derive(cls, static_key: bytes, shape: ConnectionIdShape | None = None) -> Self:
@@ -126,7 +129,7 @@ class TaggedConnectionIds:
         ).digest()
 
     def issue(self) -> bytes:
-        """Return a new connection ID; 2^32 and more exist, so two are hardly ever the same."""
+        """Return a new connection ID; 2^24 or more exist, so the caller looks whether it is new."""
         cid = bytearray(self.shape.length)
         for position, value in self.shape.fixed:
             cid[position] = value

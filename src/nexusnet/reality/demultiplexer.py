@@ -35,6 +35,7 @@ from nexusnet.reality.long_header import (
     VERSION_1,
     PacketType,
     parse_long_header,
+    source_connection_id,
     split_datagram,
 )
 from nexusnet.reality.sessions import Sessions
@@ -153,7 +154,7 @@ class Demultiplexer:
         path = (datagram.local, datagram.remote)
         if not data or not data[0] & HEADER_FORM:
             cid = data[1 : 1 + self._ids.shape.length]
-            if data and self._ids.is_ours(cid):
+            if self._is_ours(cid, data, path, None):
                 self._receive_ours(cid, datagram, now)
             else:
                 self._relay(datagram, path, None, now)
@@ -162,7 +163,7 @@ class Demultiplexer:
         if packet is None or packet.version != VERSION_1:
             # The target has its own mind about other versions, and about garbage.
             self._relay(datagram, path, None, now)
-        elif self._ids.is_ours(packet.dcid):
+        elif self._is_ours(packet.dcid, data, path, packet.dcid):
             self._receive_ours(packet.dcid, datagram, now)
         elif (engine := self._sessions.by_initial(packet.dcid, path)) is not None:
             if self.acceptor.knows(engine):
@@ -183,6 +184,13 @@ class Demultiplexer:
             self._to_target(flow, datagram, now)
         else:
             self._relay(datagram, path, packet.dcid, now)
+
+    def _is_ours(self, cid: bytes, data: bytes, path: Path, dcid: bytes | None) -> bool:
+        """Whether we issued a connection ID; where the tag is right by chance, the target did."""
+        return self._ids.is_ours(cid) and (
+            self.acceptor.by_connection_id(cid) is not None
+            or not self.flows.addressed(path, data, dcid)
+        )
 
     def _receive_ours(self, cid: bytes, datagram: Received, now: float) -> None:
         """Step 1. Never relayed: a tunnel may send a gigabit a second."""
@@ -373,9 +381,8 @@ class Demultiplexer:
         flow = self.flows.get(number)
         if flow is None:
             return
-        if data and data[0] & HEADER_FORM:
-            for packet in split_datagram(data):
-                self.flows.learn(flow, packet.scid)
+        # Coalesced packets have the same connection IDs (RFC 9000 section 12.2).
+        self.flows.learn(flow, source_connection_id(data))
         if flow.state is FlowState.ACCEPTED:
             if self._is_answer(flow, data):
                 self._close(flow)
@@ -398,7 +405,7 @@ class Demultiplexer:
                 payload = keys.open(data, packet)
             except QuicError:
                 return True
-            if payload is not None and (payload.fragments or payload.closes):
+            if payload is None or payload.fragments or payload.closes:
                 return True
         return False
 

@@ -7,6 +7,7 @@ told apart.
 """
 
 import enum
+import functools
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -77,6 +78,7 @@ class Reply:
     ecn: Ecn
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address: Address) -> bytes:
     """Return what counts as one client: an IPv4 address, or an IPv6 /64."""
     ip = ipaddress.ip_address(address[0].partition("%")[0])
@@ -167,6 +169,11 @@ class FlowTable:
     def knows(self, dcid: bytes) -> bool:
         """Whether a connection ID is one of the target's, or began a flow on any path."""
         return dcid in self._target_cids or dcid in self._by_dcid
+
+    def addressed(self, path: Path, data: bytes, dcid: bytes | None) -> bool:
+        """Whether a datagram's connection ID is one that a flow on this path has at the target."""
+        flows = self._by_path.get(path, {})
+        return any(one.addressed_by(data, dcid) for one in flows.values())
 
     def on_path(self, path: Path, data: bytes, dcid: bytes | None) -> Flow | None:
         """Return the flow of a client's datagram: by connection ID, else the newest."""

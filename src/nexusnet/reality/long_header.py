@@ -108,6 +108,20 @@ def _parse_version_1(
     )
 
 
+def source_connection_id(datagram: bytes) -> bytes:
+    """Return the Source Connection ID of a long header; empty where there is none.
+
+    It is where all versions have it (RFC 8999 section 5.1), and all that a relay wants to know.
+    """
+    if len(datagram) < 7 or not datagram[0] & HEADER_FORM:
+        return b""
+    length_at = 6 + datagram[5]
+    if length_at >= len(datagram):
+        return b""
+    start = length_at + 1
+    return datagram[start : start + datagram[length_at]]
+
+
 def split_datagram(datagram: bytes) -> Iterator[LongHeaderPacket]:
     """Return the long header packets that a datagram begins with (RFC 9000 section 12.2).
 
@@ -116,4 +130,6 @@ def split_datagram(datagram: bytes) -> Iterator[LongHeaderPacket]:
     start = 0
     while (packet := parse_long_header(datagram, start)) is not None:
         yield packet
+        if packet.end == len(datagram):
+            break
         start = packet.end

@@ -76,7 +76,8 @@ class RelaySockets:
             udp.close()
             return
         self._sockets[number] = udp
-        self._loop.add_reader(udp.sock, self._readable, number)
+        # By number: selectors write out a socket whenever they do not know it yet.
+        self._loop.add_reader(udp.sock.fileno(), self._readable, number)
 
     def send(self, number: int, data: bytes, ecn: Ecn) -> None:
         """Send a datagram to the target, see `Upstream`."""
@@ -92,7 +93,7 @@ class RelaySockets:
         """Close the port of a flow, see `Upstream`."""
         udp = self._sockets.pop(number, None)
         if udp is not None:
-            self._loop.remove_reader(udp.sock)
+            self._loop.remove_reader(udp.sock.fileno())
             udp.close()
 
     def close_all(self) -> None:

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 from nexusnet.handshake.acceptor import Acceptor, Limits
@@ -86,6 +87,9 @@ class RealityServer(Server):
         }
         if len(lengths) != 1:
             raise ValueError(f"connection IDs of different lengths: {sorted(lengths)}")
+        relay_limits = relay_limits or RelayLimits()
+        # A target far away is given more time: our answer is not to come before its.
+        patience = max(relay_limits.answer, 2 * template.delay)
         acceptor = Acceptor(
             config,
             limits,
@@ -111,7 +115,7 @@ class RealityServer(Server):
             relay,
             wall_clock=wall_clock,
             begin=begin,
-            limits=relay_limits,
+            limits=replace(relay_limits, answer=patience),
         )
         server = cls(acceptor, UdpSocket.bind(local), on_failure or log_failure, demultiplexer)
         server.demultiplexer = demultiplexer
@@ -149,7 +153,8 @@ class RealityServer(Server):
 
     def _unshaped(self) -> None:
         self.unshaped += 1
-        logger.warning("an answer was not cut like the camouflage target's: probe it again")
+        log = logger.warning if self.unshaped == 1 else logger.debug
+        log("an answer could not be cut like the camouflage target's")
 
     def ended(self, engine: HandshakeEngine) -> None:
         """Tell that the session of a released connection is over."""
