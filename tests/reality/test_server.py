@@ -304,6 +304,19 @@ def test_targets_are_probed(site: Credentials) -> None:
     within(scenario())
 
 
+def test_a_target_that_loses_half_of_the_hello(site: Credentials) -> None:
+    async def scenario() -> None:
+        async with real_site(site) as address, tapped(address) as tap:
+            tap.lost = {1}
+            template = await probe_target(tap.local, SITE_NAME, probes=1)
+            assert template.group == 0x001D
+            # Sent again, and the time counts from there.
+            assert len(tap.forth) > 3
+            assert template.delay < 0.150
+
+    within(scenario())
+
+
 def test_nobody_at_the_target() -> None:
     async def scenario() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
