@@ -32,7 +32,7 @@ from tests.reality.hellos import Hello
 from tests.reality.initials import hello_datagrams, initial, new_dcid
 from tests.reality.port import PAGE, SITE_NAME, STATIC_KEY
 from tests.reality.serving import ask, message_of, serving
-from tests.reality.taps import LOOPBACK, load_page, real_site
+from tests.reality.taps import LOOPBACK, load_page, real_site, tapped
 
 if TYPE_CHECKING:
     from nexusnet.handshake.credentials import Credentials
