@@ -246,7 +246,8 @@ class PeerRunner:
             peer.connects += 1
             peer.attempts = 0
             peer.last_error = None
-            if self.setting.config.is_reality:
+            config = self.setting.config
+            if config.is_reality and not config.is_server:
                 peer.outcome = Outcome.GENUINE
             peer.set_state(PeerState.UP)
             logger.info(

@@ -62,6 +62,7 @@ def _print(result: "Result") -> None:
         table.add_column(column)
     for column in ("RTT ms", "TCP Mbit/s", "UDP Mbit/s", "UDP loss %", "CPU % (TCP)"):
         table.add_column(column, justify="right")
+    table.add_column("a probe sees")
     for row in result.rows:
         average = row.latency.average_ms
         table.add_row(
@@ -76,12 +77,15 @@ def _print(result: "Result") -> None:
             f"{row.udp.bits_per_second / 1e6:.0f}",
             f"{row.udp.loss_percent:.2f}",
             f"{row.tcp.cpu_percent:.0f}",
+            result.probe_over(row.outer),
         )
-    table.add_row("-", "kernel", NOT_BUILT, *["-"] * 8)
+    table.add_row("-", "kernel", NOT_BUILT, *["-"] * 9)
     console.print(table)
     console.print(
         "CPU: both agents together, of one core, while TCP runs. The cable is a veth pair, which"
         " passes segmentation offloads on whole: figures over a network card are lower.\n"
+        "A probe is an ordinary HTTP/3 client at the tunnel's port: it gets the camouflage site's"
+        " page and certificate.\n"
         f"Data plane: {result.reason}.",
         soft_wrap=True,
         markup=False,

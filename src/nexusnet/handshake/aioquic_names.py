@@ -53,7 +53,13 @@ METHODS: Final[tuple[tuple[type, str, tuple[str, ...]], ...]] = (
     (QuicPacketBuilder, "_flush_current_datagram", ()),
     (QuicPacketBuilder, "start_frame", ("frame_type", "capacity", "handler", "handler_args")),
     (QuicPacketBuilder, "start_packet", ("packet_type", "crypto")),
+    (
+        QuicPacketRecovery,
+        "_on_packets_lost",
+        ("congestion_event", "now", "packets", "persistent_congestion", "space"),
+    ),
     (QuicPacketRecovery, "get_probe_timeout", ("include_max_ack_delay",)),
+    (QuicPacketRecovery, "reschedule_data", ("now", "speed_up_handshake")),
     (CryptoPair, "_update_key", ("trigger",)),
     (CryptoPair, "decrypt_packet", ("packet", "encrypted_offset", "expected_packet_number")),
     (CryptoPair, "encrypt_packet", ("plain_header", "plain_payload", "packet_number")),
@@ -119,11 +125,14 @@ ATTRIBUTES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
     (
         QuicPacketRecovery,
         (
+            "_rtt_initial",
             "_rtt_initialized",
             "_rtt_latest",
             "_rtt_min",
             "_rtt_smoothed",
             "_rtt_variance",
+            "_send_probe",
+            "spaces",
         ),
     ),
     (
@@ -136,6 +145,7 @@ ATTRIBUTES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
             "largest_received_packet",
             "largest_received_time",
             "received_packets",
+            "sent_packets",
         ),
     ),
     (

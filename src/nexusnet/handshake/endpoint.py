@@ -111,6 +111,10 @@ class Pump:
 
     def _readable(self) -> None:
         self.read_batch()
+        # `kick` sets the timer anew: a socket that is always readable would put it off for ever.
+        now, deadline = self._loop.time(), self._driver.deadline()
+        if deadline is not None and deadline <= now:
+            self._driver.handle_deadline(now)
         self.kick()
 
     def read_batch(self) -> bool:

@@ -20,6 +20,10 @@ IPV6_RECVERR: Final = 25
 PMTUDISC_PROBE: Final = 3
 """Sets DF and ignores what the kernel believes about the path: probes decide (RFC 9000 s. 14.3)."""
 MSG_ERRQUEUE: Final = 0x2000
+ERROR_RECORDS: Final = frozenset(
+    {(socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)}
+)
+"""Where ICMP errors stand among the ancillary data of the error queue."""
 
 MAX_UDP_PAYLOAD: Final = 65535
 BUFFER_SIZE: Final = 4 * 1024 * 1024
@@ -90,6 +94,7 @@ class UdpSocket:
         self.local: Address = (plain_ip(name[0]), name[1])
         self._wildcard = _ip(self.local[0]).is_unspecified
         self._connected = False
+        self._reports_icmp = False
         self._set_options(buffer_size)
         self.buffer_granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
@@ -154,6 +159,7 @@ class UdpSocket:
         Args:
             enable: on for a client's handshake, off before the socket is handed over.
         """
+        self._reports_icmp = enable
         self.sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, int(enable))
         if self._is_v6:
             self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, int(enable))
@@ -168,6 +174,23 @@ class UdpSocket:
                 break
         self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
+    def _queued_error(self) -> int | None:
+        """Return an ICMP error that a send has heard of before us.
+
+        Its record stays in the error queue, and the socket readable, until somebody takes it.
+        """
+        if not self._reports_icmp:
+            return None
+        try:
+            _, ancillary, _, _ = self.sock.recvmsg(1, ANCILLARY_SIZE, MSG_ERRQUEUE)
+        except OSError:
+            return None
+        for level, kind, payload in ancillary:
+            if (level, kind) in ERROR_RECORDS:
+                # struct sock_extended_err begins with the errno.
+                return int(struct.unpack_from("=I", payload)[0])
+        return errno.ECONNREFUSED
+
     def receive(self) -> Received | int | None:
         """Return the next datagram, the `errno` of an ICMP error, or None where nothing waits.
 
@@ -177,7 +200,7 @@ class UdpSocket:
         try:
             data, ancillary, _, source = self.sock.recvmsg(MAX_UDP_PAYLOAD, ANCILLARY_SIZE)
         except BlockingIOError:
-            return None
+            return self._queued_error()
         except OSError as error:
             if error.errno in {errno.EBADF, errno.ENOTSOCK, None}:
                 raise

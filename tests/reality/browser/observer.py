@@ -160,7 +160,7 @@ def _frames(payload: bytes) -> tuple[list[str], dict[int, bytes]]:
         elif kind == 0x1C:
             frames.append(f"CLOSE[{reader.varint():#x}]")
             reader.varint()
-            assert reader.varint() == 0, "a reason phrase"
+            frames[-1] += f"+{len(reader.take(reader.varint()))}"
         else:
             raise AssertionError(f"frame {kind:#x}")
     return frames, crypto

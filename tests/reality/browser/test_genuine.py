@@ -76,7 +76,7 @@ def test_it_gets_in(suite: CipherSuite, group: Group) -> None:
     end = done.scene.server_end(client)
     ours, theirs = client.export(), end.export()
     assert ours.identity == PeerIdentity("gateway", None)
-    assert theirs.identity == PeerIdentity("alice", None)
+    assert theirs.identity == PeerIdentity("alice", None, SHORT_ID)
     assert bytes(ours.keys.tx.reveal()) == bytes(theirs.keys.rx.reveal())
     assert bytes(ours.keys.rx.reveal()) == bytes(theirs.keys.tx.reveal())
     mine = [one.data for one in done.scene.wire.log if one.local == CLIENT]

@@ -290,5 +290,5 @@ def test_a_close_in_an_initial_says_nothing_and_is_filled_up() -> None:
     dcid = visiting.site.received[0][6:14]
     packet = read_initial(last, dcid)
     code = 0x100 + tls.AlertDescription.illegal_parameter
-    assert packet.frames[0] == f"CLOSE[{code:#x}]"
+    assert packet.frames[0] == f"CLOSE[{code:#x}]+0"
     assert packet.datagram_size == packet.packet_size == 1250

@@ -71,8 +71,15 @@ DATAGRAM_SIZE: Final = 1250
 
 FIRST_PACKET_NUMBER: Final = 1
 
-FIRST_PACKET_NUMBER_LENGTH: Final = 1
-"""Bytes of the first packet's number; all later ones have 2."""
+NUMBER_LENGTH: Final = 1
+"""Bytes of an Initial's packet number, but for one."""
+
+LONG_NUMBER: Final = 2
+LONG_NUMBER_LENGTH: Final = 2
+"""The number of the first flight's second packet has as many bytes."""
+
+INITIAL_PROBE_TIMEOUT: Final = 0.3
+"""Seconds until the hello is sent again, before the round-trip time is known; doubles each time."""
 
 GOOGLE_CONNECTION_OPTIONS: Final = (0x3128, b"ORIG")
 """A transport parameter of Google's: that the client can follow ORIGIN frames."""

@@ -18,6 +18,7 @@ from nexusnet.handshake.profile import EngineConfig
 from nexusnet.reality.browser import chromium
 from nexusnet.reality.browser.initials import Crypto, Frame, Padding, divide, scramble
 from nexusnet.reality.browser.packet_builder import BrowserPacketBuilder
+from nexusnet.reality.browser.recovery import BrowserRecovery
 from nexusnet.reality.browser.tls import BrowserTls
 from nexusnet.reality.browser.transport_parameters import serialize
 from nexusnet.reality.browser.visit import Visit
@@ -44,6 +45,7 @@ class BrowserConnection(TunnelConnection):
         self.local_parameters = chromium.transport_parameters()
         self._packet_number = chromium.FIRST_PACKET_NUMBER
         self._max_datagram_size = chromium.DATAGRAM_SIZE
+        BrowserRecovery.adopt(self._loss)
         for limit, value in (
             (self._local_max_data, chromium.MAX_DATA),
             (self._local_max_streams_bidi, chromium.MAX_STREAMS_BIDI),
@@ -102,6 +104,9 @@ class BrowserConnection(TunnelConnection):
         pending = [Crypto(piece.start, piece.stop) for piece in sender._pending]
         if not pending or not crypto.send.is_valid():
             return
+        if self._probe_pending:
+            # Chromium leaves a packet number out before each probe.
+            builder._packet_number += 1
         packets: list[list[Crypto]] = []
         while pending:
             builder.start_packet(QuicPacketType.INITIAL, crypto)

@@ -13,6 +13,12 @@ from typing import Final
 
 from aioquic.buffer import size_uint_var
 
+FIRST_CUT: Final = (55, 85)
+"""Where the middle of a hello of two packets begins, in bytes."""
+
+MIDDLE_SURPLUS: Final = 2
+"""Bytes by which the middle is longer than half of the hello, rounded up."""
+
 CUTS: Final = (2, 10)
 """How many cuts are tried, at least and at most."""
 
@@ -75,11 +81,10 @@ def divide(pending: Sequence[Crypto], space: int, rng: Random) -> list[list[Cryp
     packets = -(-total // room)
     if packets <= 1:
         return [list(pending)]
-    if packets == 2 and len(pending) == 1:
+    if packets == 2 and len(pending) == 1 and total > 4 * FIRST_CUT[1]:
         (whole,) = pending
-        between = whole.length // 2
-        first = whole.start + rng.randint(1, whole.length - between - 1)
-        last = first + between
+        first = whole.start + rng.randint(*FIRST_CUT)
+        last = first + -(-whole.length // 2) + MIDDLE_SURPLUS
         return [[Crypto(whole.start, first), Crypto(last, whole.stop)], [Crypto(first, last)]]
     # Only with a hello, or a token of a Retry, of uncommon length: one after the other.
     return _one_after_the_other(pending, room)

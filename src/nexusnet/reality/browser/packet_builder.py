@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """aioquic's packet builder, with Initials as Chromium sends them.
 
-- The first packet's number has one byte, all others two.
+- Packet numbers have one byte, but for the second packet's, which has two.
 - A datagram with an Initial is filled up by PADDING inside that Initial, not by bytes after the
   last packet: so the Initial is sealed last, when it is known what else the datagram carries.
 """
@@ -14,9 +14,10 @@ from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.packet import QuicPacketType, encode_long_header_first_byte
 from aioquic.quic.packet_builder import QuicPacketBuilder, QuicSentPacket
 
-from nexusnet.reality.browser.chromium import FIRST_PACKET_NUMBER, FIRST_PACKET_NUMBER_LENGTH
+from nexusnet.reality.browser.chromium import LONG_NUMBER, LONG_NUMBER_LENGTH, NUMBER_LENGTH
 
 PACKET_NUMBER_LENGTH: Final = 2
+"""Bytes that aioquic sends of a packet number."""
 
 TWO_BYTES: Final = 0x4000
 """Makes a variable-length integer of two bytes (RFC 9000 section 16)."""
@@ -26,7 +27,7 @@ LONGEST_HEADER: Final = 1500
 
 def number_length(number: int) -> int:
     """Return how many bytes of an Initial's packet number are sent."""
-    return FIRST_PACKET_NUMBER_LENGTH if number == FIRST_PACKET_NUMBER else PACKET_NUMBER_LENGTH
+    return LONG_NUMBER_LENGTH if number == LONG_NUMBER else NUMBER_LENGTH
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class BrowserPacketBuilder(QuicPacketBuilder):
             QuicPacketBuilderStop: there is no room for one.
         """
         super().start_packet(packet_type, crypto)
-        if packet_type is QuicPacketType.INITIAL:
+        if packet_type is QuicPacketType.INITIAL and self.initial is None:
             self._header_size += number_length(self._packet_number) - PACKET_NUMBER_LENGTH
             self._buffer.seek(self._packet_start + self._header_size)
 
@@ -101,17 +102,17 @@ class BrowserPacketBuilder(QuicPacketBuilder):
             buf = self._buffer
             rest = buf.data_slice(initial.reserved, buf.tell())
             # RFC 9000 section 14.1: a client expands every datagram with an Initial.
-            sealed = self._seal(initial, self._buffer_capacity - buf.tell())
+            sealed = self._seal(initial, self._buffer_capacity - len(rest))
             buf.seek(0)
             buf.push_bytes(sealed + rest)
             initial.packet.sent_bytes = len(sealed)
             self._datagram_flight_bytes += len(sealed)
         super()._flush_current_datagram()
 
-    def _seal(self, initial: OpenInitial, padding: int) -> bytes:
+    def _seal(self, initial: OpenInitial, room: int) -> bytes:
+        """Return the packet, filled up to `room` bytes."""
         number = initial.packet.packet_number
         length = number_length(number)
-        payload = initial.payload + bytes(padding)
         header = Buffer(capacity=LONGEST_HEADER)
         header.push_uint8(
             encode_long_header_first_byte(self._version, QuicPacketType.INITIAL, length - 1)
@@ -122,6 +123,8 @@ class BrowserPacketBuilder(QuicPacketBuilder):
             header.push_bytes(connection_id)
         header.push_uint_var(len(self._peer_token))
         header.push_bytes(self._peer_token)
-        header.push_uint16(TWO_BYTES | (length + len(payload) + initial.crypto.aead_tag_size))
+        following = room - header.tell() - 2
+        header.push_uint16(TWO_BYTES | following)
         header.push_bytes(number.to_bytes(4)[-length:])
+        payload = initial.payload.ljust(following - length - initial.crypto.aead_tag_size, b"\0")
         return initial.crypto.encrypt_packet(header.data, payload, number)
