@@ -126,12 +126,14 @@ class Tap:
     Attributes:
         forth: datagrams of clients, in order.
         back: datagrams to clients, in order.
+        lost: which of the clients' datagrams, by number, do not get through.
     """
 
     def __init__(self, remote: Address) -> None:
         self.remote = remote
         self.forth: list[bytes] = []
         self.back: list[bytes] = []
+        self.lost: set[int] = set()
         self.local: Address = (LOOPBACK, 0)
         self._front: asyncio.DatagramTransport | None = None
         self._backs: dict[Address, asyncio.DatagramTransport] = {}
@@ -152,6 +154,8 @@ class Tap:
                 self._front.sendto(data, client)
             return
         self.forth.append(data)
+        if len(self.forth) - 1 in self.lost:
+            return
         transport = self._backs.get(client)
         if transport is not None:
             transport.sendto(data)

@@ -32,7 +32,7 @@ from tests.reality.hellos import Hello
 from tests.reality.initials import hello_datagrams, initial, new_dcid
 from tests.reality.port import PAGE, SITE_NAME, STATIC_KEY
 from tests.reality.serving import ask, message_of, serving
-from tests.reality.taps import LOOPBACK, load_page, real_site
+from tests.reality.taps import LOOPBACK, load_page, real_site, tapped
 
 if TYPE_CHECKING:
     from nexusnet.handshake.credentials import Credentials
@@ -300,6 +300,19 @@ def test_targets_are_probed(site: Credentials) -> None:
                     decider=decider,
                     connection_ids=TaggedConnectionIds.derive(STATIC_KEY, template.cid),
                 )
+
+    within(scenario())
+
+
+def test_a_target_that_loses_half_of_the_hello(site: Credentials) -> None:
+    async def scenario() -> None:
+        async with real_site(site) as address, tapped(address) as tap:
+            tap.lost = {1}
+            template = await probe_target(tap.local, SITE_NAME, probes=1)
+            assert template.group == 0x001D
+            # Sent again, and the time counts from there.
+            assert len(tap.forth) > 3
+            assert template.delay < 0.150
 
     within(scenario())
 

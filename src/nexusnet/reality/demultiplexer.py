@@ -28,7 +28,7 @@ from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.crypto_stream import Progress
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Relay
 from nexusnet.reality.flows import Flow, FlowState, FlowTable, Path, RelayLimits, Reply
-from nexusnet.reality.initial import InitialKeys
+from nexusnet.reality.initial import InitialKeys, is_answer
 from nexusnet.reality.long_header import (
     FIXED_BIT,
     HEADER_FORM,
@@ -324,7 +324,7 @@ class Demultiplexer:
     def _accept(self, flow: Flow, decision: Accept, now: float) -> None:
         self.counts[Fate.ACCEPTED] += 1
         flow.state = FlowState.ACCEPTED
-        answered = any(self._is_answer(flow, reply.data) for reply in flow.replies)
+        answered = any(is_answer(flow.dcid or b"", reply.data) for reply in flow.replies)
         engine = self._begin_handshake(flow, decision, now)
         self._forget_buffers(flow)
         if engine is not None and flow.dcid is not None:
@@ -384,7 +384,7 @@ class Demultiplexer:
         # Coalesced packets have the same connection IDs (RFC 9000 section 12.2).
         self.flows.learn(flow, source_connection_id(data))
         if flow.state is FlowState.ACCEPTED:
-            if self._is_answer(flow, data):
+            if is_answer(flow.dcid or b"", data):
                 self._close(flow)
         elif flow.state is FlowState.UNDECIDED:
             flow.replies.append(Reply(data, ecn))
@@ -393,21 +393,6 @@ class Demultiplexer:
         else:
             self.flows.touch(flow, now)
             self._to_client(flow, data, ecn)
-
-    @staticmethod
-    def _is_answer(flow: Flow, data: bytes) -> bool:
-        """Whether the target said more than that it has got a part of the hello."""
-        keys = InitialKeys(flow.dcid or b"", from_client=False)
-        for packet in split_datagram(data):
-            if packet.packet_type is not PacketType.INITIAL:
-                return True
-            try:
-                payload = keys.open(data, packet)
-            except QuicError:
-                return True
-            if payload is None or payload.fragments or payload.closes:
-                return True
-        return False
 
     def _to_client(self, flow: Flow, data: bytes, ecn: Ecn) -> None:
         self._out.append(Transmit(data, *flow.path, ecn))

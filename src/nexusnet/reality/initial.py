@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from nexusnet.quic.errors import protocol_violation
+from nexusnet.quic.errors import QuicError, protocol_violation
 from nexusnet.quic.header_protection import SAMPLE_LENGTH, SAMPLE_OFFSET, header_protection
 from nexusnet.quic.keys import (
     CipherSuite,
@@ -22,7 +22,7 @@ from nexusnet.quic.keys import (
 )
 from nexusnet.quic.packet_number import decode_packet_number
 from nexusnet.quic.reader import Reader
-from nexusnet.reality.long_header import LongHeaderPacket
+from nexusnet.reality.long_header import LongHeaderPacket, PacketType, split_datagram
 
 INITIAL_SALT: Final = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
 
@@ -157,3 +157,23 @@ def _skip_ack(reader: Reader, *, with_counts: bool) -> None:
         raise protocol_violation("an ACK frame breaks off", ACK)
     for _ in range(1 + 2 * ranges + (3 if with_counts else 0)):
         reader.varint()
+
+
+def is_answer(original_dcid: bytes, datagram: bytes) -> bool:
+    """Whether a server says more than that it has got a part of the hello.
+
+    Args:
+        original_dcid: Destination Connection ID of the client's first Initial packet.
+        datagram: of the server.
+    """
+    keys = InitialKeys(original_dcid, from_client=False)
+    for packet in split_datagram(datagram):
+        if packet.packet_type is not PacketType.INITIAL:
+            return True
+        try:
+            payload = keys.open(datagram, packet)
+        except QuicError:
+            return True
+        if payload is None or payload.fragments or payload.closes:
+            return True
+    return False

@@ -6,6 +6,7 @@ far as the target may send it; then it shakes hands, and closes like one who has
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -16,6 +17,7 @@ from nexusnet.handshake.profile import EngineConfig, utc_now
 from nexusnet.handshake.udp import UdpSocket, normal_address
 from nexusnet.handshake.verify import AnyPeer
 from nexusnet.reality.browser.dressing import as_browser
+from nexusnet.reality.initial import is_answer
 from nexusnet.reality.long_header import parse_long_header
 from nexusnet.reality.template import Observation, TargetError, Template, observe
 
@@ -23,7 +25,7 @@ PROBES: Final = 5
 """Connections that a template is made from: from 4 on, fixed bytes of connection IDs show."""
 
 QUIET: Final = 0.150
-"""Seconds for which a probe keeps quiet after the first answer. No server repeats anything in that
+"""Seconds for which a probe keeps quiet after the ServerHello. No server repeats anything in that
 time: its probe timeout is three times the initial RTT, 333 ms (RFC 9002 section 6.2.2)."""
 
 PATIENCE: Final = 3.0
@@ -31,6 +33,8 @@ PATIENCE: Final = 3.0
 
 POLITENESS: Final = 0.050
 """Seconds that the target gets to read our CONNECTION_CLOSE before the port is closed."""
+
+LEAST_WAIT: Final = 0.001
 
 Prepare = Callable[[UdpSocket], None]
 """Sets up a socket, such as with a mark."""
@@ -70,7 +74,7 @@ async def probe_once(
         header = parse_long_header(hello[0].data)
         if header is None:
             raise TargetError("the probe's own hello is no QUIC packet")
-        replies = await _listen(udp, started)
+        replies = await _listen(udp, engine, header.dcid)
         observation = observe(
             header.dcid, [(seconds, received.data) for seconds, received in replies]
         )
@@ -89,29 +93,43 @@ async def probe_once(
         udp.close()
 
 
-async def _listen(udp: UdpSocket, started: float) -> list[tuple[float, Received]]:
+async def _listen(
+    udp: UdpSocket, engine: HandshakeEngine, dcid: bytes
+) -> list[tuple[float, Received]]:
+    """Return what the target says, with the seconds since the hello was sent last.
+
+    Until it answers, the hello is sent again as a browser does it: some servers drop the second
+    half of one that comes at the same moment as the first.
+    """
     loop = asyncio.get_running_loop()
     replies: list[tuple[float, Received]] = []
-    end = started + PATIENCE
-    while (left := end - loop.time()) > 0:
-        try:
-            await asyncio.wait_for(_readable(udp), left)
-        except TimeoutError:
-            break
-        while (item := udp.receive()) is not None:
-            if isinstance(item, Received):
-                if not replies:
-                    end = loop.time() + QUIET
-                replies.append((loop.time() - started, item))
+    asked = loop.time()
+    end = asked + PATIENCE
+    answered = False
+    while (now := loop.time()) < end:
+        due = None if answered else engine.deadline()
+        if due is not None and due <= now:
+            engine.handle_deadline(now)
+            for transmit in engine.transmit(now):
+                udp.send(transmit)
+                asked = now
+        await _readable(udp, min(end, due or end) - now)
+        while isinstance(item := udp.receive(), Received):
+            replies.append((loop.time() - asked, item))
+            if not answered and is_answer(dcid, item.data):
+                answered = True
+                end = loop.time() + QUIET
     return replies
 
 
-async def _readable(udp: UdpSocket) -> None:
+async def _readable(udp: UdpSocket, seconds: float) -> None:
+    """Wait until something can be read, or the time is up."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_reader(udp.sock, ready.set)
     try:
-        await ready.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ready.wait(), max(seconds, LEAST_WAIT))
     finally:
         loop.remove_reader(udp.sock)
 
