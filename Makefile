@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test test-kernels kernels bench bench-core bench-kernel lint module load format vectors generate check-generated clean lock fuzz sim
+.PHONY: help setup demo test test-chromium test-kernels kernels bench bench-core bench-kernel lint module load format vectors generate check-generated clean lock fuzz sim
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -26,6 +26,11 @@ kernels:
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
 	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec tests/kernel
+
+# Not among the packages of `make setup`: a browser is large, and these tests alone need it.
+test-chromium: setup ## real Chromium in front of the server's port: it gets the camouflage site
+	@command -v chromium >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null
+	$(PYTEST) -m chromium tests/reality
 
 # Beside the sources, which a build would litter.
 module: KDIR ?= /lib/modules/$(shell uname -r)/build

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import engine, kernel, quic_model, sessions, tunnel, weather, weather_kernel
+from bench import engine, kernel, quic_model, sessions, siege, tunnel, weather, weather_kernel
 from bench.contenders import ContenderError
 from bench.ends import EndError
 from bench.traffic import TrafficError
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "engine": engine,
     "tunnel": tunnel,
     "sessions": sessions,
+    "siege": siege,
     "weather": weather,
     "weather-kernel": weather_kernel,
     "kernel": kernel,

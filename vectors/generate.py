@@ -18,6 +18,7 @@ from vectors.frame_vectors import frame_vectors
 from vectors.key_updates import key_update_vectors
 from vectors.model import Json, Vector, to_json
 from vectors.numbers import packet_number_vectors, varint_vectors
+from vectors.reality import reality_vectors
 from vectors.short_headers import DCID_LENGTHS, short_header_vectors
 from vectors.short_headers_invalid import short_header_invalid_vectors
 
@@ -38,6 +39,7 @@ def all_vectors() -> dict[str, list[Vector]]:
         "datagram_frame": datagram_vectors(),
         "ack_ranges": ack_ranges_vectors(),
         "frames": frame_vectors(),
+        "qr1": reality_vectors(),
     }
     for kind, vectors in kinds.items():
         names = [vector.name for vector in vectors]

@@ -141,6 +141,40 @@ class FrameVector(Vector):
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealityVector(Vector):
+    """qr1.json: a ClientHello, what a server thinks of it, and the proof that it gets."""
+
+    server_private: bytes
+    server_public: bytes
+    psk: bytes | None = None
+    users: tuple[bytes, ...]
+    server_name: str
+    wall: int
+    version: int = 1
+    datagram_size: int = 1250
+    share_private: bytes | None = None
+    unix_time: int | None = None
+    short_id: bytes | None = None
+    hello: bytes | None = None
+    shared_secret: bytes | None = None
+    aad_hash: bytes | None = None
+    prk: bytes | None = None
+    key: bytes | None = None
+    nonce: bytes | None = None
+    server_key: bytes | None = None
+    plaintext: bytes | None = None
+    random: bytes | None = None
+    message: bytes
+    hash: str | None = None
+    server_hello: bytes | None = None
+    encrypted_extensions: bytes | None = None
+    transcript_hash: bytes | None = None
+    spki: bytes | None = None
+    signature: bytes | None = None
+    error: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class VectorFile:
     """All vectors of a kind; `kind` is the file's name as well."""

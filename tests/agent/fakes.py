@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nexusnet.agent.config import Config, PeerSettings, load_config
+from nexusnet.agent.connection_ids import issue_random
 from nexusnet.agent.network import Desired
 from nexusnet.agent.plane import PlaneChoice
 from nexusnet.dataplane.protocol import DataPlaneError, SessionStatus
@@ -60,6 +61,9 @@ from nexusnet.session import (
 )
 
 MILLISECOND = 1_000_000
+
+# Of the peers in the configurations of test_config.
+FINGERPRINTS = {"laptop": bytes([0xAB]) * 32, "phone": bytes([0xCD]) * 32}
 
 
 @dataclass(slots=True)
@@ -287,7 +291,7 @@ def exported(name: str = "peer", role: Role = Role.CLIENT) -> ExportedConnection
     parameters = TransportParameters(max_datagram_frame_size=65535, max_idle_timeout_ms=30000)
     return ExportedConnection(
         role=role,
-        identity=PeerIdentity(name, bytes(32)),
+        identity=PeerIdentity(name, FINGERPRINTS.get(name, bytes(32))),
         alpn="l3ptp/1",
         udp_tuple=UdpTuple(
             Endpoint(ip_address("192.0.2.1"), 1000), Endpoint(ip_address("192.0.2.2"), 443)
@@ -340,6 +344,9 @@ class FakeHandover:
 
     def early_datagrams(self) -> list[bytes]:
         return self.early
+
+    def issue(self, length: int) -> tuple[bytes, bytes]:
+        return issue_random(length)
 
     def release(self) -> None:
         self.released = True

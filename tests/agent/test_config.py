@@ -22,6 +22,7 @@ addresses = ["10.77.0.1/24", "fd77::1/64"]
 port = 4433
 
 [handshake]
+mode = "tls"
 certificate_file = "own.crt"
 key_file = "own.key"
 
@@ -37,6 +38,7 @@ name = "home"
 role = "client"
 
 [handshake]
+mode = "tls"
 certificate_file = "own.crt"
 key_file = "own.key"
 
@@ -54,6 +56,7 @@ def load(tmp_path: Path, text: str) -> Config:
     key.chmod(0o600)
     file = tmp_path / "test.toml"
     file.write_text(text)
+    file.chmod(0o600)
     return load_config(file)
 
 

@@ -29,7 +29,7 @@ def ids(limit: int = 2, *, length: int = 8) -> ConnectionIds:
         [ConnectionId(0, b"p" * length)],
         [ResetToken(0, SecretBytes(TOKEN))],
         limit,
-        random_bytes=random.Random(3).randbytes,
+        issue=lambda size: (random.Random(3).randbytes(size), TOKEN),
     )
 
 

@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from nexusnet.demo.capture import Dissection
+from nexusnet.demo.demo import SITE_NAME
 from nexusnet.demo.errors import DemoError
 from nexusnet.demo.measure import Latency, Transfer, parse_iperf, parse_ping
 from nexusnet.demo.namespaces import NETNS_FOLDER, PREFIX, ip, remove_stale, two_ends
-from nexusnet.demo.result import Result, Row
+from nexusnet.demo.probe import Sight
+from nexusnet.demo.result import Probed, Result, Row
 
 PING = """PING 10.77.0.1 (10.77.0.1) 56(84) bytes of data.
 
@@ -92,6 +94,20 @@ def test_what_does_not_work_is_a_failure(bad: Row, word: str) -> None:
     assert Result(failures=bad.failures).to_json()["ok"] is False
 
 
+def test_a_probe_that_sees_something_else_is_a_failure() -> None:
+    sight = Sight(200, "www.camouflage.test", "ab", "cd", 3776)
+    assert Sight.read(json.dumps(asdict(sight))) == sight
+    assert not Probed(4, sight, is_site=True).failures
+    assert "www.camouflage.test" in Probed(4, sight, is_site=False).failures[0]
+    assert "no answer" in Probed(6, None, is_site=False, error="no answer").failures[0]
+    for text in ("", "{}", "[]", '{"status": 200}'):
+        with pytest.raises(ValueError):
+            Sight.read(text)
+    result = Result(probes=[Probed(4, sight, is_site=True)])
+    assert result.probe_over(4) == "HTTP 200, www.camouflage.test"
+    assert result.probe_over(6) == "-"
+
+
 def namespaces(pid: int) -> set[str]:
     """Those of a process; others may be running a demo, too."""
     return {path.name for path in NETNS_FOLDER.glob(f"{PREFIX}-{pid}-*")}
@@ -146,7 +162,7 @@ def test_the_whole_demo(root: None, tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     result = json.loads(output)
     assert result["ok"]
-    assert (result["mode"], result["data_plane"]) == ("tls", "userspace")
+    assert (result["mode"], result["data_plane"]) == ("reality", "userspace")
     assert result["kernel"] is None
     assert {(one["outer"], one["inner"]) for one in result["rows"]} == {
         (4, 4),
@@ -155,6 +171,12 @@ def test_the_whole_demo(root: None, tmp_path: Path) -> None:
         (6, 6),
     }
     assert len(result["rows"]) == 8
+    # What a stranger got to see at the same port.
+    assert [probe["outer"] for probe in result["probes"]] == [4, 6]
+    for probe in result["probes"]:
+        assert probe["is_site"]
+        assert probe["sight"]["status"] == 200
+        assert probe["sight"]["certificate"] == SITE_NAME
     assert all(one["tcp"]["cpu_percent"] > 0 for one in result["rows"])
     assert result["dissection"]["datagram_frames"] > 100
     assert Path(result["capture"]).stat().st_size > 10_000

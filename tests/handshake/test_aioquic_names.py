@@ -7,8 +7,10 @@ import pytest
 from aioquic import tls
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.crypto import CryptoPair
+from aioquic.quic.packet_builder import QuicPacketBuilder
 
 import nexusnet.handshake
+import nexusnet.reality.browser
 from nexusnet.handshake import aioquic_names
 from nexusnet.handshake.acceptor import Acceptor
 from nexusnet.handshake.aioquic_names import ATTRIBUTES, METHODS, WINDOW, check_aioquic
@@ -16,6 +18,8 @@ from nexusnet.handshake.errors import IncompatibleAioquicError
 from tests.handshake.setting import Setting
 
 PACKAGE = Path(nexusnet.handshake.__file__).parent
+BROWSER = Path(nexusnet.reality.browser.__file__).parent
+REALITY = BROWSER.parent
 LISTED = (
     {name for _, name, _ in METHODS} | {n for _, names in ATTRIBUTES for n in names} | {*WINDOW}
 )
@@ -43,7 +47,8 @@ def private(name: str) -> bool:
 
 
 def test_every_private_name_that_is_used_is_listed() -> None:
-    trees = {path.name: ast.parse(path.read_text()) for path in PACKAGE.glob("*.py")}
+    paths = [*PACKAGE.glob("*.py"), *REALITY.glob("*.py"), *BROWSER.glob("*.py")]
+    trees = {path: ast.parse(path.read_text()) for path in paths}
     ours = set().union(*(own_names(tree) for tree in trees.values()))
     used = {
         node.attr
@@ -56,11 +61,22 @@ def test_every_private_name_that_is_used_is_listed() -> None:
     assert {name for name in LISTED if private(name)} - used - ours == set()
 
 
-@pytest.mark.parametrize("module", ["connection.py", "tls_context.py", "one_rtt.py"])
-def test_every_override_is_listed(module: str) -> None:
+@pytest.mark.parametrize(
+    "module",
+    [
+        PACKAGE / "connection.py",
+        PACKAGE / "tls_context.py",
+        PACKAGE / "one_rtt.py",
+        BROWSER / "connection.py",
+        BROWSER / "packet_builder.py",
+        BROWSER / "tls.py",
+    ],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_every_override_is_listed(module: Path) -> None:
     # What a subclass overrides has to exist in aioquic, or it would never be called.
-    bases = (QuicConnection, CryptoPair, tls.Context)
-    tree = ast.parse((PACKAGE / module).read_text())
+    bases = (QuicConnection, QuicPacketBuilder, CryptoPair, tls.Context)
+    tree = ast.parse(module.read_text())
     defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     overrides = {
         name for name in defined if private(name) and any(name in vars(base) for base in bases)

@@ -4,6 +4,7 @@
 import asyncio
 import datetime as dt
 import errno
+import select
 import socket
 import time
 from collections.abc import Callable, Coroutine
@@ -19,7 +20,13 @@ from aioquic.quic.events import DatagramFrameReceived, QuicEvent
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.datagram import Address, Received, Transmit
-from nexusnet.handshake.endpoint import AcceptedConnection, ClientConnection, Server
+from nexusnet.handshake.endpoint import (
+    BATCH,
+    AcceptedConnection,
+    ClientConnection,
+    Pump,
+    Server,
+)
 from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.handshake.errors import (
     FingerprintMismatchError,
@@ -479,5 +486,77 @@ def test_a_server_for_anyone_has_no_identity(live: Setting) -> None:
         assert (await accepted.export()).identity is None
         client.close()
         server.close()
+
+    within(scenario())
+
+
+def is_readable(udp: UdpSocket) -> bool:
+    return bool(select.select([udp.sock], [], [], 0)[0])
+
+
+def test_an_icmp_error_that_a_send_hears_of_first(host: str) -> None:
+    """Its record would keep the socket readable, and the event loop busy."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((host, 0))
+        nobody = (host, s.getsockname()[1])
+    udp = UdpSocket.for_remote(nobody)
+    udp.report_icmp(enable=True)
+    # The first is sent, and the second hears what became of it.
+    codes = [udp.send(Transmit(b"x", udp.local, nobody)) for _ in range(2)]
+    assert codes == [0, errno.ECONNREFUSED]
+    assert is_readable(udp)
+    assert udp.receive() == errno.ECONNREFUSED
+    assert not is_readable(udp)
+    assert udp.receive() is None
+    udp.close()
+
+
+class Restless:
+    """A driver whose socket always has something to read."""
+
+    def __init__(self, udp: UdpSocket, due: float) -> None:
+        self.udp = udp
+        self.due: float | None = due
+        self.late = 0
+
+    def receive(self, datagram: Received, now: float) -> None:
+        del datagram
+        self.late += self.due is not None and now > self.due
+        self.send()
+
+    def send(self) -> None:
+        self.udp.send(Transmit(b"x", self.udp.local, self.udp.local))
+
+    def transmit(self, now: float) -> list[Transmit]:
+        del now
+        return []
+
+    def deadline(self) -> float | None:
+        return self.due
+
+    def handle_deadline(self, now: float) -> None:
+        assert self.due is not None
+        assert now >= self.due
+        self.due = None
+
+    def report_send_error(self, transmit: Transmit, code: int, now: float) -> None:
+        raise AssertionError(f"{transmit} {code} {now}")
+
+    def report_icmp(self, code: int, now: float) -> None:
+        raise AssertionError(f"{code} {now}")
+
+
+def test_a_flood_puts_off_no_deadline() -> None:
+    async def scenario() -> None:
+        udp = UdpSocket.bind(("127.0.0.1", 0))
+        driver = Restless(udp, asyncio.get_running_loop().time() + 0.05)
+        pump = Pump(udp, driver, lambda: None)
+        pump.start()
+        driver.send()
+        while driver.due is not None:
+            await asyncio.sleep(0)
+            assert driver.late <= BATCH
+        pump.stop()
+        udp.close()
 
     within(scenario())

@@ -70,6 +70,11 @@ class Wire:
         self.endpoints[address] = endpoint
         self.flush(address)
 
+    def detach(self, address: Address) -> None:
+        """Take an endpoint away; what is under way to it is lost."""
+        del self.endpoints[address]
+        self._due.pop(address, None)
+
     def send(self, transmits: Iterable[Transmit]) -> None:
         weather = self.weather
         for transmit in transmits:
@@ -108,12 +113,13 @@ class Wire:
             if datagram.local in self.endpoints:
                 self.endpoints[datagram.local].receive(datagram, self.now)
                 touched.add(datagram.local)
-        for address, due in self._due.items():
+        for address, due in tuple(self._due.items()):
             if due is not None and due <= self.now:
                 self.endpoints[address].handle_deadline(self.now)
                 touched.add(address)
         for address in touched:
-            self.flush(address)
+            if address in self.endpoints:
+                self.flush(address)
         return True
 
     def run(self, until: Callable[[], bool], *, limit: float = 60.0) -> None:

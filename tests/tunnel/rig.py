@@ -199,7 +199,7 @@ class Rig:
         exported = await client.export()
         await at(Stage.EXPORTED)
         udp = client.detach()
-        endpoint = self.plane.open_endpoint(udp.sock, CID_LENGTH)
+        endpoint = self.plane.open_endpoint(udp.sock, self.config.profile.connection_id_length)
         installed = self.hold(exported, udp.sock, client.early_datagrams, number)
         await at(Stage.HELD)
         held = [*client.drain(), *strays(endpoint, udp.local)]

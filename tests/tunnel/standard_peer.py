@@ -107,7 +107,7 @@ async def echo_client(address: tuple[str, int]) -> AsyncIterator[EchoPeer]:
 
 @asynccontextmanager
 async def echo_server(
-    credentials: Credentials,
+    credentials: Credentials, alpn: str = DEFAULT_ALPN
 ) -> AsyncIterator[tuple[tuple[str, int], list[EchoPeer]]]:
     """A server's address, and its connections as they come."""
     peers: list[EchoPeer] = []
@@ -118,7 +118,7 @@ async def echo_server(
 
     configuration = QuicConfiguration(
         is_client=False,
-        alpn_protocols=[DEFAULT_ALPN],
+        alpn_protocols=[alpn],
         max_datagram_frame_size=65535,
         certificate=credentials.certificate,
         private_key=credentials.private_key,

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import logging
@@ -11,11 +12,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from nexusnet.agent import linux
 from nexusnet.agent.adoption import Inheritance, adopt
-from nexusnet.agent.config import Config, Network
+from nexusnet.agent.config import Config, Network, PeerSettings
+from nexusnet.agent.connections import SocketDialer, SocketListener, open_key_log
 from nexusnet.agent.control import ControlServer
 from nexusnet.agent.errors import AgentError, StartError
 from nexusnet.agent.leftovers import StateFile, hold
@@ -31,12 +33,15 @@ from nexusnet.agent.peers import (
     ServerRunner,
 )
 from nexusnet.agent.plane import PlaneChoice, PlaneHost, choose_plane
+from nexusnet.agent.reality import RealityDialer, RealityListener
+from nexusnet.agent.reload import compare, only_trust_differs
 from nexusnet.agent.status import agent_status
-from nexusnet.agent.tls import TlsDialer, TlsListener, open_key_log
+from nexusnet.agent.tls import TlsDialer, TlsListener
 from nexusnet.agent.tunnel import TunnelSetting
 from nexusnet.dataplane.protocol import DataPlaneError
 from nexusnet.dco import Plane
 from nexusnet.handshake.errors import HandshakeError
+from nexusnet.l3ptp.messages import CloseCode
 from nexusnet.netlink.generated import DeviceFlag
 from nexusnet.session import Device, OuterPolicy
 
@@ -104,6 +109,7 @@ class Agent:
         shared_planes: PlaneHost | None = None,
         make_host: Callable[[str, int, StateFile], Host] = linux.LinuxHost,
         rng: random.Random | None = None,
+        load: Callable[[], Config] | None = None,
     ) -> None:
         """Prepare; `run` starts it.
 
@@ -113,8 +119,10 @@ class Agent:
             shared_planes: a data plane of somebody else's that is used instead, and left open.
             make_host: gives the host's network by device, mark and state file.
             rng: source of the jitter; the system's where None.
+            load: reads the configuration again; None where there is no file.
         """
         self.config = config
+        self._load = load
         self.peers: dict[str, Peer] = {}
         self._open_plane = open_plane
         self._shared_planes = shared_planes
@@ -125,7 +133,11 @@ class Agent:
         self._planes: PlaneHost | None = None
         self._device: Device | None = None
         self._network: NetworkState | None = None
-        self._listener: TlsListener | None = None
+        self._listener: SocketListener | None = None
+        self._dialer: SocketDialer | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._reloading = asyncio.Lock()
         self._runner: PeerRunner | None = None
         self._inheritance: Inheritance | None = None
         self._failures: list[float] = []
@@ -184,17 +196,25 @@ class Agent:
         if key_log is not None:
             stack.enter_context(key_log)
         if config.is_server:
-            listener = self._listener = TlsListener(
-                config, planes.plane, mark=mark, key_log=key_log, on_failure=self._failed
-            )
+            listener = self._listener = await self._listen(planes, mark, key_log)
             stack.callback(listener.close)
             self._runner = ServerRunner(setting, network, listener, self.peers)
         else:
-            dialer = TlsDialer(config, planes.plane, mark=mark, key_log=key_log)
+            make = RealityDialer if config.is_reality else TlsDialer
+            dialer = self._dialer = make(config, planes.plane, mark=mark, key_log=key_log)
             self._runner = ClientRunner(setting, network, dialer, self._rng)
         control = ControlServer(config.socket_file, self.commands())
         stack.push_async_callback(control.close)
         await control.open()
+
+    async def _listen(self, planes: PlaneHost, mark: int, key_log: TextIO | None) -> SocketListener:
+        if self.config.is_reality:
+            return await RealityListener.open(
+                self.config, planes.plane, mark=mark, key_log=key_log, on_failure=self._failed
+            )
+        return TlsListener(
+            self.config, planes.plane, mark=mark, key_log=key_log, on_failure=self._failed
+        )
 
     @contextlib.asynccontextmanager
     async def _plane_host(self) -> AsyncIterator[PlaneHost]:
@@ -256,11 +276,13 @@ class Agent:
                 group.create_task(self._end_of_group())
                 group.create_task(runner.keep_host())
                 runner.on_up = self._tunnel_up
+                self._group = group
                 if isinstance(runner, ServerRunner):
                     group.create_task(runner.serve())
-                elif isinstance(runner, ClientRunner):
-                    for peer in self.peers.values():
-                        group.create_task(runner.keep(peer))
+                for peer in self.peers.values():
+                    self._keep(peer)
+                if isinstance(self._listener, RealityListener):
+                    group.create_task(self._listener.follow_target(self._rng))
                 self.ready.set()
                 notify("READY=1", f"STATUS=network {self.config.network.name}")
                 logger.info("ready", extra=facts(**self._where()))
@@ -272,6 +294,12 @@ class Agent:
         if self._inheritance is not None:
             with contextlib.suppress(DataPlaneError):
                 self._inheritance.sweep()
+
+    def _keep(self, peer: Peer) -> None:
+        """Keep a client's peer connected from now on."""
+        if isinstance(self._runner, ClientRunner) and self._group is not None:
+            task = self._group.create_task(self._runner.keep(peer))
+            self._keepers[peer.settings.name] = task
 
     async def _end_of_group(self) -> None:
         await self._stop.wait()
@@ -303,6 +331,7 @@ class Agent:
             "status": self._command_status,
             "up": self._command_up,
             "down": self._command_down,
+            "reload": self._command_reload,
         }
 
     def status(self) -> dict[str, Any]:
@@ -360,6 +389,79 @@ class Agent:
                     while peer.state is not PeerState.DOWN:
                         await peer.wait_changed()
         return self._peer_states(peers)
+
+    async def _command_reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        del request
+        return await self.reload()
+
+    def reload_soon(self) -> None:
+        """Reload, and log where that fails; for signals."""
+
+        async def attempt() -> None:
+            try:
+                await self.reload()
+            except (AgentError, HandshakeError) as error:
+                logger.error("the configuration was not read again: %s", error)  # noqa: TRY400 - a traceback tells nothing more
+
+        if self._group is not None:
+            self._group.create_task(attempt())
+
+    async def reload(self) -> dict[str, Any]:
+        """Take over the peers of the configuration as it is now, and the files with keys.
+
+        Whoever is known by nothing any more that stands there loses its tunnel at once.
+
+        Returns:
+            What has changed, see `Reload.as_json`.
+
+        Raises:
+            AgentError, HandshakeError: the configuration cannot be used; nothing has changed.
+        """
+        if self._load is None:
+            raise AgentError("this agent was started without a configuration file")
+        async with self._reloading:
+            fresh = self._load()
+            what = compare(self.config, fresh)
+            if (
+                fresh.is_reality != self.config.is_reality
+                or fresh.is_server != self.config.is_server
+            ):
+                raise AgentError("another role or handshake.mode takes effect at the next start")
+            for edge in (self._listener, self._dialer):
+                if edge is not None:
+                    edge.reload(fresh)
+            self.config = dataclasses.replace(self.config, peer=fresh.peer)
+            for name in what.removed:
+                await self._remove(self.peers.pop(name))
+            for settings in what.changed:
+                await self._change(self.peers[settings.name], settings)
+            for settings in what.added:
+                state = PeerState.LISTENING if fresh.is_server else PeerState.WAITING
+                peer = self.peers[settings.name] = Peer(settings, state)
+                self._keep(peer)
+        logger.info("configuration read again", extra=facts(**what.as_json()))
+        return what.as_json()
+
+    async def _remove(self, peer: Peer) -> None:
+        keeper = self._keepers.pop(peer.settings.name, None)
+        await peer.end(CloseCode.POLICY)
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+        if self._runner is not None:
+            self._runner.forget(peer)
+
+    async def _change(self, peer: Peer, settings: PeerSettings) -> None:
+        before, peer.settings = peer.settings, settings
+        if before.enabled != settings.enabled:
+            (peer.enable if settings.enabled else peer.disable)()
+        tunnel = peer.tunnel
+        if tunnel is None:
+            return
+        if not only_trust_differs(before, settings):
+            await peer.end(CloseCode.RECONFIGURED)
+        elif self.config.is_server and not peer.knows(tunnel.identity):
+            await peer.end(CloseCode.POLICY)
 
     @staticmethod
     def _peer_states(peers: Iterable[Peer]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import enum
 import re
 import stat
 import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -13,6 +14,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
+    ip_address,
     ip_network,
 )
 from pathlib import Path
@@ -21,16 +23,25 @@ from typing import Final
 from nexusnet.agent.control import RUNTIME_FOLDER
 from nexusnet.agent.errors import ConfigError, explain_os_error
 from nexusnet.agent.logs import LogSettings
+from nexusnet.agent.modes import HandshakeMode
 from nexusnet.agent.settings import Place, read_table, setting
 from nexusnet.dco import DcoMode
 from nexusnet.handshake.credentials import parse_fingerprint
 from nexusnet.handshake.errors import CredentialsError
+from nexusnet.reality.credentials import parse_public_key, parse_short_id
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
 
 DEFAULT_PORT: Final = 443
+STATE_FOLDER: Final = Path("/var/lib/nexus")
+BROWSER_IDLE_TIMEOUT: Final = 30
+"""Seconds that a browser offers, and so a client in reality mode."""
+
+HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+"
+)
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 INTERFACE_NAME: Final = re.compile(r"[^\s/:%]{1,15}")
 """What the kernel accepts (IFNAMSIZ), less what is unreadable."""
@@ -41,12 +52,6 @@ class AgentRole(enum.Enum):
 
     CLIENT = "client"
     SERVER = "server"
-
-
-class HandshakeMode(enum.Enum):
-    """How the two ends authenticate."""
-
-    TLS = "tls"
 
 
 class CongestionProfile(enum.Enum):
@@ -119,17 +124,68 @@ class HandshakeSettings:
     """``[handshake]``."""
 
     mode: HandshakeMode = setting(
-        "tls: ordinary certificates, for lab and interop use; it hides nothing.",
-        default=HandshakeMode.TLS,
+        "reality: genuine clients are recognised by what their ClientHello hides, all others get a"
+        " real site. tls: ordinary certificates, for lab and interop use; it hides nothing.",
+        default=HandshakeMode.REALITY,
     )
-    certificate_file: Path = setting("PEM certificate of this end, relative to this file.")
-    key_file: Path = setting("PEM private key of the certificate; readable by its owner only.")
+    certificate_file: Path | None = setting(
+        "Mode tls: PEM certificate of this end, relative to this file.", default=None
+    )
+    key_file: Path | None = setting(
+        "Mode tls: PEM private key of the certificate; readable by its owner only.", default=None
+    )
     timeout_seconds: float = setting(
         "From the first packet until the tunnel can be installed.",
         default=10.0,
         minimum=1,
         maximum=120,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealitySettings:
+    """``[reality]``, mode reality."""
+
+    private_key_file: Path | None = setting(
+        "Servers: X25519 private key, as `nexus genkey` writes it; readable by its owner only.",
+        default=None,
+    )
+    preshared_key_file: Path | None = setting(
+        "Secret that the server and all its clients have beside the keys, from `nexus genpsk`.",
+        default=None,
+    )
+    target: str | None = setting(
+        "Servers: HOST:PORT of the camouflage target, a real HTTP/3 site that answers everyone"
+        " else.",
+        default=None,
+    )
+    server_names: tuple[str, ...] = setting(
+        "Servers: names that clients may ask for; the target's host without them.", default=()
+    )
+    clock_window_seconds: float = setting(
+        "Servers: by how much a client's clock may differ.",
+        default=120.0,
+        minimum=10,
+        maximum=600,
+    )
+    replay_file: Path | None = setting(
+        "Servers: which clients were let in lately, so that nobody gets in by repeating one;"
+        " /var/lib/nexus/NAME.replay without it.",
+        default=None,
+    )
+
+    def __post_init__(self) -> None:
+        if self.target is not None:
+            split_endpoint(self.target, "target")
+        for name in self.server_names:
+            if not is_host_name(name):
+                raise ValueError(f"server_names: {name!r} is no DNS name")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names that clients may ask for, lower case."""
+        own = self.server_names or ((split_endpoint(self.target)[0],) if self.target else ())
+        return frozenset(name.lower() for name in own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,19 +266,36 @@ class PeerSettings:
     """``[[peer]]``."""
 
     name: str = setting("Names the peer in commands and log lines.")
+    short_ids: tuple[str, ...] = setting(
+        "Servers, mode reality: 16 hex digits by which the peer is known: the present ones, and"
+        " coming ones. They are secret, and so is this file.",
+        default=(),
+    )
+    short_id: str | None = setting(
+        "Clients, mode reality: 16 hex digits by which the server knows this end. It is secret, and"
+        " so is this file.",
+        default=None,
+    )
+    public_key: str | None = setting(
+        "Clients, mode reality: the server's public key, as `nexus pubkey` prints it.",
+        default=None,
+    )
     fingerprints: tuple[str, ...] = setting(
-        "SHA-256 fingerprints of the peer's certificates: the present one, and a coming one.",
+        "Mode tls: SHA-256 fingerprints of the peer's certificates: the present one, and a coming"
+        " one.",
         default=(),
     )
     endpoint: str | None = setting(
         "Clients: HOST:PORT of the server; the name is looked up at every attempt.", default=None
     )
     authority_file: Path | None = setting(
-        "Clients, instead of fingerprints: PEM of the authorities that may certify the server.",
+        "Clients: PEM of the authorities that may certify the server (mode tls, instead of"
+        " fingerprints) or the camouflage site (mode reality; the public ones without it).",
         default=None,
     )
     server_name: str | None = setting(
-        "Clients: name in the server's certificate and in the handshake; the host without it.",
+        "Clients: name in the handshake: of the server's certificate (mode tls) or of the"
+        " camouflage site (mode reality); the endpoint's host without it.",
         default=None,
     )
     addresses: tuple[Address, ...] = setting(
@@ -240,13 +313,26 @@ class PeerSettings:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"name: {self.name!r} has other characters than letters, digits, ._-")
-        for text in self.fingerprints:
+        texts: list[tuple[str, str | None, Callable[[str], object]]] = [
+            ("short_id", self.short_id, parse_short_id),
+            ("public_key", self.public_key, parse_public_key),
+            *(("short_ids", text, parse_short_id) for text in self.short_ids),
+            *(("fingerprints", text, parse_fingerprint) for text in self.fingerprints),
+        ]
+        for key, text, parse in texts:
             try:
-                parse_fingerprint(text)
+                if text is not None:
+                    parse(text)
             except CredentialsError as error:
-                raise ValueError(f"fingerprints: {error}") from error
+                raise ValueError(f"{key}: {error}") from error
         if self.endpoint is not None:
             split_endpoint(self.endpoint)
+
+    @property
+    def name_asked_for(self) -> str:
+        """Clients: what the handshake names the server."""
+        host = split_endpoint(self.endpoint)[0] if self.endpoint else ""
+        return self.server_name or host
 
     @property
     def pins(self) -> tuple[bytes, ...]:
@@ -259,7 +345,8 @@ class Config:
     """A whole file."""
 
     network: NetworkSettings = setting("")
-    handshake: HandshakeSettings = setting("")
+    handshake: HandshakeSettings = setting("", factory=HandshakeSettings)
+    reality: RealitySettings = setting("", factory=RealitySettings)
     listen: ListenSettings | None = setting("", default=None)
     transport: TransportSettings = setting("", factory=TransportSettings)
     control: ControlSettings = setting("", factory=ControlSettings)
@@ -282,8 +369,30 @@ class Config:
         """Where is written down what the agent made on the host."""
         return self.control.state_file or RUNTIME_FOLDER / f"{self.network.name}.state.json"
 
+    @property
+    def is_reality(self) -> bool:
+        """Whether the ends authenticate by REALITY."""
+        return self.handshake.mode is HandshakeMode.REALITY
+
+    @property
+    def replay_file(self) -> Path:
+        """Where a server keeps which clients were let in lately."""
+        return self.reality.replay_file or STATE_FOLDER / f"{self.network.name}.replay"
+
+    @property
+    def secret_files(self) -> Iterator[tuple[str, Path]]:
+        """Files that nobody else may read, with the keys that name them."""
+        for key, file in (
+            ("handshake.key_file", self.handshake.key_file),
+            ("reality.private_key_file", self.reality.private_key_file),
+            ("reality.preshared_key_file", self.reality.preshared_key_file),
+        ):
+            if file is not None:
+                yield key, file
+
     def __post_init__(self) -> None:
         self._check_role()
+        self._check_mode()
         self._check_peers()
         self._check_lab()
 
@@ -301,9 +410,48 @@ class Config:
         elif self.listen is not None:
             raise ValueError("[listen] is for servers, this end is a client: delete it")
 
+    def _check_mode(self) -> None:
+        if self.is_reality:
+            self._check_reality()
+        else:
+            self._check_tls()
+
+    def _check_tls(self) -> None:
+        for name in ("certificate_file", "key_file"):
+            if getattr(self.handshake, name) is None:
+                raise ValueError(f"handshake.{name}: is missing: `nexus genkey` makes one")
+        if self.reality != RealitySettings():
+            raise ValueError("[reality] is for handshake.mode = 'reality': delete it")
+
+    def _check_reality(self) -> None:
+        for name in ("certificate_file", "key_file"):
+            if getattr(self.handshake, name) is not None:
+                raise ValueError(f"handshake.{name}: is for handshake.mode = 'tls': delete it")
+        fixes = {"private_key_file": "`nexus genkey` makes one", "target": "see docs/reality.md"}
+        for name, fix in fixes.items():
+            given = getattr(self.reality, name) is not None
+            if self.is_server and not given:
+                raise ValueError(f"reality.{name}: is missing: {fix}")
+            if given and not self.is_server:
+                raise ValueError(f"reality.{name}: is for servers, this end is a client: delete it")
+        idle = self.transport.idle_timeout_seconds
+        if not self.is_server and idle != BROWSER_IDLE_TIMEOUT:
+            raise ValueError(
+                f"transport.idle_timeout_seconds: a browser says {BROWSER_IDLE_TIMEOUT}, so a"
+                f" client in mode reality cannot say {idle}: set it at the server, the smaller one"
+                " counts"
+            )
+        nameless = next((name for name in self.reality.names if not is_host_name(name)), None)
+        if nameless is not None:
+            raise ValueError(
+                f"reality.server_names: is missing: the target {nameless} has no name, and clients"
+                " have to ask for one"
+            )
+
     def _check_peers(self) -> None:
         names: set[str] = set()
         pins: dict[bytes, str] = {}
+        short_ids: dict[str, str] = {}
         used: dict[Address, str] = {one.ip: "this end" for one in self.network.addresses}
         for peer in self.peer:
             here = f"peer['{peer.name}']"
@@ -316,6 +464,10 @@ class Config:
                     raise ValueError(
                         f"{here}.fingerprints: the peer {pins[pin]!r} has the same certificate"
                     )
+            for text in peer.short_ids:
+                if short_ids.setdefault(text.lower(), peer.name) != peer.name:
+                    owner = short_ids[text.lower()]
+                    raise ValueError(f"{here}.short_ids: the peer {owner!r} has one of them")
             for address in peer.addresses:
                 if used.setdefault(address, peer.name) != peer.name:
                     raise ValueError(f"{here}.addresses: {address} is that of {used[address]}")
@@ -328,23 +480,53 @@ class Config:
 
     def _check_peer_role(self, peer: PeerSettings, here: str) -> None:
         if self.is_server:
-            for name in ("endpoint", "authority_file", "server_name"):
+            for name in ("endpoint", "authority_file", "server_name", "public_key", "short_id"):
                 if getattr(peer, name) is not None:
                     raise ValueError(f"{here}.{name}: is for clients, this end is a server")
-            if not peer.fingerprints:
-                raise ValueError(
-                    f"{here}.fingerprints: is missing: run `nexus pubkey FILE` for the peer's"
-                    " certificate and write down what it prints"
-                )
         else:
             if peer.endpoint is None:
                 raise ValueError(f"{here}.endpoint: is missing: HOST:PORT of the server")
-            if peer.addresses:
-                raise ValueError(f"{here}.addresses: is for servers, this end is a client")
+            for name in ("addresses", "short_ids"):
+                if getattr(peer, name):
+                    raise ValueError(f"{here}.{name}: is for servers, this end is a client")
+        if self.is_reality:
+            self._check_reality_peer(peer, here)
+        else:
+            self._check_tls_peer(peer, here)
+
+    def _check_reality_peer(self, peer: PeerSettings, here: str) -> None:
+        if peer.fingerprints:
+            raise ValueError(f"{here}.fingerprints: is for handshake.mode = 'tls': delete it")
+        if self.is_server:
+            if not peer.short_ids:
+                raise ValueError(f"{here}.short_ids: is missing: `nexus genid` makes one")
+            return
+        if peer.short_id is None:
+            raise ValueError(f"{here}.short_id: is missing: it stands in the server's short_ids")
+        if peer.public_key is None:
+            raise ValueError(
+                f"{here}.public_key: is missing: `nexus pubkey` prints it for the server's key file"
+            )
+        if not is_host_name(peer.name_asked_for):
+            raise ValueError(
+                f"{here}.server_name: is missing: the name of the camouflage site, one of the"
+                " server's reality.server_names"
+            )
+
+    def _check_tls_peer(self, peer: PeerSettings, here: str) -> None:
+        for name in ("short_ids", "short_id", "public_key"):
+            if getattr(peer, name):
+                raise ValueError(f"{here}.{name}: is for handshake.mode = 'reality': delete it")
+        if not self.is_server:
             if bool(peer.fingerprints) == (peer.authority_file is not None):
                 raise ValueError(
                     f"{here}: one of fingerprints and authority_file says whom to trust"
                 )
+        elif not peer.fingerprints:
+            raise ValueError(
+                f"{here}.fingerprints: is missing: run `nexus pubkey FILE` for the peer's"
+                " certificate and write down what it prints"
+            )
 
     def _check_routes(self) -> None:
         owner: dict[Network, str] = {}
@@ -385,8 +567,21 @@ def _overlap(one: Network, other: Network) -> bool:
     return isinstance(other, IPv6Network) and one.overlaps(other)
 
 
-def split_endpoint(text: str) -> tuple[str, int]:
+def is_host_name(text: str) -> bool:
+    """Whether a text is a DNS name, and no address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return HOST_NAME.fullmatch(text) is not None
+    return False
+
+
+def split_endpoint(text: str, key: str = "endpoint") -> tuple[str, int]:
     """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or a host alone.
+
+    Args:
+        text: of the file.
+        key: where it stands, for messages.
 
     Raises:
         ValueError: it is none of these.
@@ -394,11 +589,11 @@ def split_endpoint(text: str) -> tuple[str, int]:
     match = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]\s]+))(?::(?P<port>\d+))?", text)
     if match is None:
         raise ValueError(
-            f"endpoint: {text!r} is not HOST:PORT (an IPv6 address in brackets: [2001:db8::1]:443)"
+            f"{key}: {text!r} is not HOST:PORT (an IPv6 address in brackets: [2001:db8::1]:443)"
         )
     port = int(match["port"] or DEFAULT_PORT)
     if not 0 < port < 65536:
-        raise ValueError(f"endpoint: {port} is no UDP port")
+        raise ValueError(f"{key}: {port} is no UDP port")
     return match["v6"] or match["host"], port
 
 
@@ -418,21 +613,24 @@ def load_config(file: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: this is not TOML: {error}") from error
     config = read_table(Config, table, Place(file))
-    _check_key_file(config, file)
+    for key, secret in config.secret_files:
+        _check_private(file, key, secret)
+    if config.is_reality:
+        # Whoever reads a short ID can use it.
+        _check_private(file, "this file", file)
     return config
 
 
-def _check_key_file(config: Config, file: Path) -> None:
-    key = config.handshake.key_file
+def _check_private(file: Path, key: str, secret: Path) -> None:
     try:
-        mode = key.stat().st_mode
+        mode = secret.stat().st_mode
     except OSError as error:
+        made = "nexus genpsk" if key.endswith("preshared_key_file") else "nexus genkey"
         raise ConfigError(
-            f"{file}: handshake.key_file: {key}: {explain_os_error(error)};"
-            " `nexus genkey` makes one"
+            f"{file}: {key}: {secret}: {explain_os_error(error)}; `{made}` makes one"
         ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(
-            f"{file}: handshake.key_file: {key} can be read by others than its owner:"
-            f" run `chmod 600 {key}`"
+            f"{file}: {key}: {secret} can be read by others than its owner:"
+            f" run `chmod 600 {secret}`"
         )

@@ -24,6 +24,11 @@ from nexusnet.session import ConnectionId, ResetToken
 RESET_TOKEN_LENGTH: Final = 16
 
 
+def issue_random(length: int) -> tuple[bytes, bytes]:
+    """Return a random connection ID and a random stateless reset token."""
+    return os.urandom(length), os.urandom(RESET_TOKEN_LENGTH)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What to do about frames.
@@ -56,7 +61,7 @@ class ConnectionIds:
         reset_tokens: Iterable[ResetToken],
         limit: int,
         *,
-        random_bytes: Callable[[int], bytes] = os.urandom,
+        issue: Callable[[int], tuple[bytes, bytes]] = issue_random,
     ) -> None:
         """Begin with those of the handshake.
 
@@ -65,7 +70,7 @@ class ConnectionIds:
             peer: by which we may address the peer.
             reset_tokens: of the peer; copied, as their owner wipes them.
             limit: connection IDs of the peer that we said we keep.
-            random_bytes: source of new ones.
+            issue: makes a new connection ID of a length, and its stateless reset token.
         """
         self._local = {cid.sequence: cid for cid in local}
         self._peer = {cid.sequence: cid for cid in peer}
@@ -74,7 +79,7 @@ class ConnectionIds:
             for one in reset_tokens
         }
         self._limit = limit
-        self._random_bytes = random_bytes
+        self._issue = issue
         self._next_local = max(self._local, default=-1) + 1
         self._retired_to = 0
 
@@ -159,8 +164,8 @@ class ConnectionIds:
         if self._local:
             return []
         # The peer needs one to go on.
-        fresh = ConnectionId(self._next_local, self._random_bytes(len(retired.value)))
+        value, token = self._issue(len(retired.value))
+        fresh = ConnectionId(self._next_local, value)
         self._next_local += 1
         self._local[fresh.sequence] = fresh
-        token = self._random_bytes(RESET_TOKEN_LENGTH)
         return [NewConnectionIdFrame(fresh.sequence, 0, fresh.value, token)]

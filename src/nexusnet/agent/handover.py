@@ -37,6 +37,13 @@ class Handover(Protocol):
     def early_datagrams(self) -> Sequence[bytes]:
         """Return DATAGRAM payloads that the peer sent before our export."""
 
+    def issue(self, length: int) -> tuple[bytes, bytes]:
+        """Return a new connection ID of ours for this session, and its stateless reset token.
+
+        Args:
+            length: bytes of the session's connection IDs.
+        """
+
     def release(self) -> None:
         """Hear that the data plane knows the session's packets now."""
 

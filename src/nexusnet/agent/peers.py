@@ -20,8 +20,10 @@ from nexusnet.agent.handover import Dialer, ExportedConnection, Handover, Listen
 from nexusnet.agent.logs import bound, facts
 from nexusnet.agent.network import NetworkState, Wish
 from nexusnet.agent.tunnel import HostChange, Tunnel, TunnelSetting
-from nexusnet.handshake.errors import HandshakeError
+from nexusnet.handshake.errors import BadCertificateError, HandshakeError, RelayedError
+from nexusnet.handshake.verify import PeerIdentity
 from nexusnet.l3ptp.messages import CloseCode
+from nexusnet.reality.credentials import format_short_id
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,16 @@ class PeerState(enum.Enum):
     UP = "up"
     WAITING = "waiting"
 
+
+class Outcome(enum.Enum):
+    """Who answered a client in mode reality, the last time that somebody did."""
+
+    GENUINE = "genuine"
+    RELAYED = "relayed"
+    BAD_CERTIFICATE = "bad_certificate"
+
+
+SUSPICIOUS: Final = frozenset({Outcome.RELAYED, Outcome.BAD_CERTIFICATE})
 
 EXPECTED: Final = (AgentError, HandshakeError, OSError)
 """What ends a tunnel without being a fault of the agent."""
@@ -58,6 +70,7 @@ class Peer:
         state: what its tunnel is doing.
         tunnel: the present one; None without.
         last_error: why the latest attempt or tunnel ended; None before.
+        outcome: who answered in mode reality; None before, and in other modes.
         attempts: to connect, since the last success.
         connects: tunnels that came up.
         retry_at: when it is dialled again, in seconds of the event loop's clock; None otherwise.
@@ -73,6 +86,7 @@ class Peer:
         self.settings = settings
         self.tunnel: Tunnel | None = None
         self.last_error: str | None = None
+        self.outcome: Outcome | None = None
         self.attempts = 0
         self.connects = 0
         self.retry_at: float | None = None
@@ -152,8 +166,22 @@ class Peer:
         """Whether no task is under way."""
         return self.task is None
 
-    async def end(self) -> None:
-        """End the peer's task, whoever runs it."""
+    def knows(self, identity: PeerIdentity | None) -> bool:
+        """Whether it is still known by what an end proved itself with, at a server."""
+        if identity is None:
+            return False
+        if identity.short_id is not None:
+            return format_short_id(identity.short_id) in map(str.lower, self.settings.short_ids)
+        return identity.fingerprint in self.settings.pins
+
+    async def end(self, code: CloseCode | None = None) -> None:
+        """End the peer's task, whoever runs it.
+
+        Args:
+            code: what the other end is told; None for what it is told as a rule.
+        """
+        if self.tunnel is not None and code is not None:
+            self.tunnel.say_why(code)
         while self.task is not None and not self.task.done():
             self.task.cancel()
             await asyncio.wait([self.task])
@@ -223,6 +251,9 @@ class PeerRunner:
             peer.connects += 1
             peer.attempts = 0
             peer.last_error = None
+            config = self.setting.config
+            if config.is_reality and not config.is_server:
+                peer.outcome = Outcome.GENUINE
             peer.set_state(PeerState.UP)
             logger.info(
                 "tunnel is up",
@@ -252,8 +283,12 @@ class PeerRunner:
         """Record why a tunnel ended."""
         was_up = peer.state is PeerState.UP
         peer.last_error = explain(error)
+        if isinstance(error, RelayedError):
+            peer.outcome = Outcome.RELAYED
+        elif isinstance(error, BadCertificateError):
+            peer.outcome = Outcome.BAD_CERTIFICATE
         if isinstance(error, EXPECTED):
-            level = logging.WARNING if was_up else logging.INFO
+            level = logging.WARNING if was_up or peer.outcome in SUSPICIOUS else logging.INFO
             logger.log(level, "tunnel is down: %s" if was_up else "no tunnel: %s", peer.last_error)
         else:
             peer.last_error = f"a fault of the agent: {error!r}; the log has more"
@@ -351,9 +386,9 @@ class ServerRunner(PeerRunner):
         exported = await take_out(handover)
         name = exported.identity.name if exported.identity else None
         peer = self._peers.get(name) if name else None
-        if peer is None:
+        if peer is None or not peer.knows(exported.identity):
             handover.close()
-            raise TunnelError(f"peer {name!r} is not configured")
+            raise TunnelError(f"peer {name!r} is not configured, or not any more")
         if not peer.enabled:
             self._tunnel(peer, handover, exported).refuse(CloseCode.POLICY)
             raise TunnelError(f"peer {name!r} is switched off (`nexus up` lets it in)")

@@ -9,14 +9,23 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from nexusnet.agent.config import NAME, Network, split_endpoint
+from nexusnet.agent.config import NAME, Network, is_host_name, split_endpoint
 from nexusnet.agent.errors import AgentError, explain_os_error
 from nexusnet.handshake.credentials import Credentials, format_fingerprint
+from nexusnet.reality.credentials import (
+    format_private_key,
+    format_public_key,
+    format_short_id,
+    new_private_key,
+    new_short_id,
+)
 
 BACKDATED: Final = dt.timedelta(hours=1)
 """By which certificates start earlier: a peer's clock may lag a little."""
+
+PRIVATE_SUFFIXES: Final = frozenset({".key", ".psk", ".toml"})
 
 DEFAULT_SUBNET: Final = ipaddress.IPv4Network("10.77.0.0/24")
 
@@ -34,16 +43,30 @@ dco_mode = "preferred"
 address = "::"
 port = {port}
 
+"""
+
+SERVER_TLS: Final = """\
 [handshake]
 mode = "tls"
 certificate_file = "server.crt"
 key_file = "server.key"
 """
 
+SERVER_REALITY: Final = """\
+[handshake]
+mode = "reality"
+
+[reality]
+private_key_file = "server.key"
+# Who is no client of this server gets to see this site, which has to speak HTTP/3.
+target = "{target}"
+server_names = ["{server_name}"]
+"""
+
 SERVER_PEER: Final = """
 [[peer]]
 name = "{name}"
-fingerprints = ["{fingerprint}"]
+{trust}
 addresses = [{addresses}]
 """
 
@@ -55,18 +78,48 @@ role = "client"
 interface = "{interface}"
 dco_mode = "preferred"
 
+{handshake}
+[[peer]]
+name = "server"
+endpoint = "{endpoint}"
+{trust}
+# What the server may announce. All traffic through the tunnel: routes = ["0.0.0.0/0", "::/0"]
+accept_routes = [{accepted}]
+"""
+
+CLIENT_TLS: Final = """\
 [handshake]
 mode = "tls"
 certificate_file = "{name}.crt"
 key_file = "{name}.key"
-
-[[peer]]
-name = "server"
-endpoint = "{endpoint}"
-fingerprints = ["{fingerprint}"]
-# What the server may announce. All traffic through the tunnel: routes = ["0.0.0.0/0", "::/0"]
-accept_routes = [{accepted}]
 """
+
+CLIENT_REALITY: Final = """\
+[handshake]
+mode = "reality"
+"""
+
+TRUST_TLS: Final = 'fingerprints = ["{fingerprint}"]'
+
+TRUST_CLIENT: Final = 'short_ids = ["{short_id}"]'
+
+TRUST_SERVER: Final = """\
+public_key = "{public_key}"
+short_id = "{short_id}"
+server_name = "{server_name}\""""
+
+
+@dataclass(frozen=True, slots=True)
+class Camouflage:
+    """The site that a server in mode reality is taken for.
+
+    Attributes:
+        target: HOST:PORT of a site that speaks HTTP/3.
+        server_name: its DNS name; the target's host where None.
+    """
+
+    target: str
+    server_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +147,74 @@ def make_identity(name: str, now: dt.datetime) -> Credentials:
     return Credentials.self_signed(name, not_before=now - BACKDATED)
 
 
+class _Mode(Protocol):
+    """What the handshake's mode puts into the files of one network."""
+
+    def server(self, files: dict[str, bytes]) -> str:
+        """Add the server's files; return its tables."""
+
+    def client(self, name: str, files: dict[str, bytes]) -> tuple[str, str, str]:
+        """Add a client's files.
+
+        Returns:
+            Its tables, by what it knows the server, and by what the server knows it.
+        """
+
+
+class _Tls:
+    def __init__(self, host: str, now: dt.datetime) -> None:
+        self._now = now
+        self._identity = make_identity(host, now)
+
+    def server(self, files: dict[str, bytes]) -> str:
+        files["server.crt"], files["server.key"] = self._identity.to_pem()
+        return SERVER_TLS
+
+    def client(self, name: str, files: dict[str, bytes]) -> tuple[str, str, str]:
+        identity = make_identity(name, self._now)
+        files[f"{name}.crt"], files[f"{name}.key"] = identity.to_pem()
+        server, client = (
+            TRUST_TLS.format(fingerprint=format_fingerprint(one.fingerprint))
+            for one in (self._identity, identity)
+        )
+        return CLIENT_TLS.format(name=name), server, client
+
+
+class _Reality:
+    def __init__(self, camouflage: Camouflage) -> None:
+        try:
+            host, _ = split_endpoint(camouflage.target, "target")
+        except ValueError as error:
+            raise AgentError(str(error)) from error
+        self._target = camouflage.target
+        self._server_name = camouflage.server_name or host
+        if not is_host_name(self._server_name):
+            raise AgentError(
+                f"server_name: {self._server_name!r} is no DNS name: name the target's site"
+            )
+        self._key = new_private_key()
+
+    def server(self, files: dict[str, bytes]) -> str:
+        files["server.key"] = f"{format_private_key(self._key)}\n".encode()
+        return SERVER_REALITY.format(target=self._target, server_name=self._server_name)
+
+    def client(self, name: str, files: dict[str, bytes]) -> tuple[str, str, str]:
+        del name, files
+        short_id = format_short_id(new_short_id())
+        server = TRUST_SERVER.format(
+            public_key=format_public_key(self._key.public_key()),
+            short_id=short_id,
+            server_name=self._server_name,
+        )
+        return CLIENT_REALITY, server, TRUST_CLIENT.format(short_id=short_id)
+
+
 def make_scaffold(
     *,
     endpoint: str,
     clients: Sequence[str],
     now: dt.datetime,
+    camouflage: Camouflage | None = None,
     network: str = "nexus",
     interface: str = "nexus0",
     subnets: Sequence[Network] = (),
@@ -109,12 +225,13 @@ def make_scaffold(
         endpoint: HOST:PORT at which the clients reach the server.
         clients: their names.
         now: time of day, with its zone.
+        camouflage: for mode reality; mode tls where None.
         network: name of the network.
         interface: name of the virtual device.
         subnets: inner subnets; 10.77.0.0/24 and a random IPv6 one where empty.
 
     Raises:
-        AgentError: the endpoint, a name or the subnets cannot be used.
+        AgentError: the endpoint, a name, the subnets or the target cannot be used.
     """
     try:
         host, port = split_endpoint(endpoint)
@@ -129,7 +246,7 @@ def make_scaffold(
     for subnet in subnets:
         if subnet.num_addresses < len(clients) + 3:
             raise AgentError(f"{subnet} is too small for {len(clients)} clients and a server")
-    server = make_identity(host, now)
+    mode: _Mode = _Tls(host, now) if camouflage is None else _Reality(camouflage)
     files: dict[str, bytes] = {}
     text = SERVER.format(
         network=network,
@@ -137,21 +254,20 @@ def make_scaffold(
         port=port,
         addresses=_quoted([f"{subnet[1]}/{subnet.prefixlen}" for subnet in subnets]),
     )
-    files["server.crt"], files["server.key"] = server.to_pem()
+    text += mode.server(files)
     for number, name in enumerate(clients, start=2):
-        identity = make_identity(name, now)
-        files[f"{name}.crt"], files[f"{name}.key"] = identity.to_pem()
+        handshake, trust_in_server, trust_in_client = mode.client(name, files)
         files[f"{name}.toml"] = CLIENT.format(
-            name=name,
             network=network,
             interface=interface,
+            handshake=handshake,
             endpoint=endpoint,
-            fingerprint=format_fingerprint(server.fingerprint),
+            trust=trust_in_server,
             accepted=_quoted(subnets),
         ).encode()
         text += SERVER_PEER.format(
             name=name,
-            fingerprint=format_fingerprint(identity.fingerprint),
+            trust=trust_in_client,
             addresses=_quoted([subnet[number] for subnet in subnets]),
         )
     files["server.toml"] = text.encode()
@@ -159,7 +275,7 @@ def make_scaffold(
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> list[Path]:
-    """Write new files, all or none; private keys readable by their owner only.
+    """Write new files, all or none; keys and configurations readable by their owner only.
 
     Args:
         folder: made where it does not exist.
@@ -181,7 +297,8 @@ def write_files(folder: Path, files: dict[str, bytes]) -> list[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
                 path = folder / name
-                mode = 0o600 if path.suffix == ".key" else 0o644
+                # A configuration of mode reality holds short IDs.
+                mode = 0o600 if path.suffix in PRIVATE_SUFFIXES else 0o644
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
                 written.append(path)
                 with os.fdopen(descriptor, "wb") as stream:

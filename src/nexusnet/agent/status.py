@@ -138,6 +138,7 @@ def peer_status(peer: Peer, planes: PlaneHost, now: float) -> dict[str, Any]:
         "attempts": peer.attempts,
         "retry_in_seconds": None if peer.retry_at is None else round(peer.retry_at - now, 3),
         "last_error": peer.last_error,
+        "outcome": None if peer.outcome is None else peer.outcome.value,
         "tunnel": None if peer.tunnel is None else tunnel_status(peer.tunnel, planes, now),
     }
 

@@ -192,6 +192,7 @@ class Tunnel:
         self.state = TunnelState.INSTALLING
         self.since: float | None = None
         self.path: UdpTuple = exported.udp_tuple
+        self.identity = exported.identity
         self.cipher = exported.keys.suite.name
         self.routes: tuple[Network, ...] = ()
         self.addresses: tuple[Interface, ...] = ()
@@ -220,6 +221,7 @@ class Tunnel:
             exported.peer_cids,
             exported.reset_tokens,
             exported.local_parameters.active_connection_id_limit,
+            issue=handover.issue,
         )
         self._in_plane = False
         keepalive = setting.config.transport.keepalive_seconds
@@ -257,6 +259,14 @@ class Tunnel:
                 raise TunnelError(f"the data plane refused the tunnel: {error.strerror}") from error
             finally:
                 self._dismantle()
+
+    def say_why(self, code: CloseCode) -> None:
+        """Tell the peer at the tunnel's end why it was ended.
+
+        Args:
+            code: why.
+        """
+        self._close_code = code
 
     def refuse(self, code: CloseCode) -> None:
         """Install the connection only to end it, so that the peer hears why.

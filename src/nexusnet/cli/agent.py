@@ -26,7 +26,7 @@ def agent(
     log_level: Annotated[LogLevel | None, typer.Option(help="Instead of the file's.")] = None,
     log_format: Annotated[LogFormat | None, typer.Option(help="Instead of the file's.")] = None,
 ) -> None:
-    """Run a network in the foreground until SIGTERM or SIGINT."""
+    """Run a network in the foreground until SIGTERM or SIGINT; SIGHUP reads the file again."""
     from nexusnet.agent.config import load_config
     from nexusnet.handshake.aioquic_names import check_aioquic
 
@@ -38,14 +38,16 @@ def agent(
         )
     )
     check_aioquic()
-    asyncio.run(_run(loaded))
+    asyncio.run(_run(loaded, config))
 
 
-async def _run(config: "Config") -> None:
+async def _run(config: "Config", file: Path) -> None:
     from nexusnet.agent.agent import Agent
+    from nexusnet.agent.config import load_config
 
-    agent = Agent(config)
+    agent = Agent(config, load=lambda: load_config(file))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)
+    loop.add_signal_handler(signal.SIGHUP, agent.reload_soon)
     await agent.run()

@@ -2,13 +2,16 @@
 """`nexus config check` and `config keys`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from nexusnet.cli.output import JsonOption, console, emit_json, say
+
+if TYPE_CHECKING:
+    from nexusnet.agent.config import Config
 
 app = typer.Typer(help="Configuration files.", no_args_is_help=True)
 
@@ -21,11 +24,9 @@ def check(
 ) -> None:
     """Say whether an agent could start with a file; it need not run here."""
     from nexusnet.agent.config import load_config
-    from nexusnet.handshake.credentials import Credentials, format_fingerprint
 
     config = load_config(file)
-    identity = Credentials.load(config.handshake.certificate_file, config.handshake.key_file)
-    text = format_fingerprint(identity.fingerprint)
+    kind, text = _own_identity(config)
     if as_json:
         emit_json(
             {
@@ -33,13 +34,30 @@ def check(
                 "network": config.network.name,
                 "role": config.network.role.value,
                 "peers": [peer.name for peer in config.peer],
-                "fingerprint": text,
+                "handshake_mode": config.handshake.mode.value,
+                kind: text,
             }
         )
         return
     peers = ", ".join(peer.name for peer in config.peer) or "none"
     say(f"{file}: good ({config.network.role.value} of {config.network.name!r}; peers: {peers})")
-    say(f"this end's fingerprint: {text}")
+    if text is not None:
+        say(f"this end's {kind.replace('_', ' ')}: {text}")
+
+
+def _own_identity(config: "Config") -> tuple[str, str | None]:
+    """Load this end's keys; return by what its peers know it, and what that is called."""
+    from nexusnet.agent.reality import load_psk, load_server_credentials
+    from nexusnet.agent.tls import load_own
+    from nexusnet.handshake.credentials import format_fingerprint
+    from nexusnet.reality.credentials import format_public_key
+
+    if not config.is_reality:
+        return "fingerprint", format_fingerprint(load_own(config).fingerprint)
+    if not config.is_server:
+        load_psk(config)
+        return "public_key", None
+    return "public_key", format_public_key(load_server_credentials(config).private_key.public_key())
 
 
 @app.command()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`nexus up`, `down`, `status`, `show`: what running agents do."""
+"""`nexus up`, `down`, `reload`, `status`, `show`: what running agents do."""
 
 import contextlib
 import time
@@ -31,9 +31,16 @@ WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Again, every s
 STATE_STYLE = {"up": "green", "down": "dim", "connecting": "yellow", "waiting": "red"}
 
 
+ANSWERED_BY = {
+    "genuine": "our server",
+    "relayed": Text("the camouflage site: the server did not take this end for a client", "red"),
+    "bad_certificate": Text("an impostor: neither our server nor the camouflage site", "red"),
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, down, status, show):
+    for command in (up, down, reload, status, show):
         app.command()(command)
 
 
@@ -67,6 +74,24 @@ def down(
     """End the tunnels of peers of a running agent, until `up`."""
     result = ask(only_socket(network, socket), "down", peers=peers)
     _report(result, as_json=as_json)
+
+
+def reload(
+    *,
+    network: NetworkOption = None,
+    socket: SocketOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a running agent read its file again: peers come, go and change; so does SIGHUP."""
+    result = ask(only_socket(network, socket), "reload", timeout=TIMEOUT)
+    if as_json:
+        emit_json(result)
+        return
+    for what in ("added", "changed", "removed"):
+        for name in result[what]:
+            say(f"{name}: {what}")
+    if result["at_next_start"]:
+        say(f"at the next start: {', '.join(result['at_next_start'])}")
 
 
 def _report(result: dict[str, Any], *, as_json: bool) -> None:
@@ -215,6 +240,7 @@ def _peer_details(peer: dict[str, Any]) -> RenderableType:
     retry = peer["retry_in_seconds"]
     rows = [
         ("data plane", tunnel.get("data_plane")),
+        ("answered by", ANSWERED_BY.get(peer["outcome"])),
         ("last error", peer["last_error"]),
         ("next attempt", f"in {retry:.1f} s" if retry is not None else None),
         ("connected", f"{peer['connects']} times"),

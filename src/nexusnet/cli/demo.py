@@ -77,6 +77,7 @@ def _print(result: "Result") -> None:
         table.add_column(column)
     for column in ("RTT ms", "TCP Mbit/s", "UDP Mbit/s", "UDP loss %", "CPU % (TCP)"):
         table.add_column(column, justify="right")
+    table.add_column("a probe sees")
     for row in result.rows:
         average = row.latency.average_ms
         table.add_row(
@@ -91,6 +92,7 @@ def _print(result: "Result") -> None:
             f"{row.udp.bits_per_second / 1e6:.0f}",
             f"{row.udp.loss_percent:.2f}",
             f"{row.tcp.cpu_percent:.0f}",
+            result.probe_over(row.outer),
         )
     for cells in result.kernel.rows() if result.kernel is not None else ():
         table.add_row(*cells, *["-"] * (len(table.columns) - len(cells)))
@@ -98,6 +100,8 @@ def _print(result: "Result") -> None:
     console.print(
         "CPU: both agents together, of one core, while TCP runs. The cable is a veth pair, which"
         " passes segmentation offloads on whole: figures over a network card are lower.\n"
+        "A probe is an ordinary HTTP/3 client at the tunnel's port: it gets the camouflage site's"
+        " page and certificate.\n"
         f"Data plane: {result.reason}.",
         soft_wrap=True,
         markup=False,

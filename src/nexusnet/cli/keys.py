@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`nexus init`, `genkey`, `pubkey`: identities and first configurations."""
+"""`nexus init`, `genkey`, `pubkey`, `genpsk`, `genid`: identities and first configurations."""
 
 import datetime as dt
 import ipaddress
@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from nexusnet.agent.errors import AgentError, explain_os_error
+from nexusnet.agent.modes import HandshakeMode
 from nexusnet.cli.output import JsonOption, console, emit_json, say
+
+PLACEHOLDER = "www.example.org:443"
+
+ModeOption = Annotated[
+    HandshakeMode, typer.Option(help="reality hides the tunnel; tls is for labs.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +25,8 @@ def register(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(genkey)
     app.command()(pubkey)
+    app.command()(genpsk)
+    app.command()(genid)
 
 
 def _subnet(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -36,6 +45,13 @@ def init(
     client: Annotated[
         list[str] | None, typer.Option(help="Name of a client; may be given again.")
     ] = None,
+    target: Annotated[
+        str, typer.Option(help="HOST:PORT of the HTTP/3 site that strangers get to see.")
+    ] = PLACEHOLDER,
+    server_name: Annotated[
+        str | None, typer.Option(help="Name of that site; the target's host without it.")
+    ] = None,
+    mode: ModeOption = HandshakeMode.REALITY,
     network: Annotated[str, typer.Option(help="Name of the network.")] = "nexus",
     interface: Annotated[str, typer.Option(help="Name of the virtual device.")] = "nexus0",
     subnet: Annotated[
@@ -44,17 +60,19 @@ def init(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write configurations, certificates and keys of a server and its clients.
+    """Write configurations and keys of a server and its clients.
 
     They work together as they are. Nothing is overwritten.
     """
-    from nexusnet.agent.scaffold import make_scaffold, write_files
+    from nexusnet.agent.scaffold import Camouflage, make_scaffold, write_files
 
+    reality = mode is HandshakeMode.REALITY
     names = client or ["client"]
     made = make_scaffold(
         endpoint=endpoint,
         clients=names,
         now=dt.datetime.now(dt.UTC),
+        camouflage=Camouflage(target, server_name) if reality else None,
         network=network,
         interface=interface,
         subnets=[_subnet(text) for text in subnet or []],
@@ -69,62 +87,122 @@ def init(
         f"\nServer:  nexus agent --config {folder / 'server.toml'}\n"
         + "".join(
             f"Client:  nexus agent --config {folder / name}.toml"
-            f"   (take {name}.toml, {name}.crt and {name}.key along)\n"
+            + (
+                f"   (take {name}.toml along)\n"
+                if reality
+                else f"   (take {name}.toml, {name}.crt and {name}.key along)\n"
+            )
             for name in names
         ),
         soft_wrap=True,
         end="",
     )
+    if reality and target == PLACEHOLDER:
+        console.print(
+            "\nThe target is only a placeholder: choose a site near the server (docs/reality.md),"
+            " and write its name to reality.target, reality.server_names, and the clients'"
+            " server_name.",
+            soft_wrap=True,
+        )
 
 
 def genkey(
-    base: Annotated[Path, typer.Argument(help="Written are BASE.key and BASE.crt.")],
+    base: Annotated[Path, typer.Argument(help="Written is BASE.key (mode tls: BASE.crt as well).")],
     *,
+    mode: ModeOption = HandshakeMode.REALITY,
     name: Annotated[
-        str | None, typer.Option(help="Name or address in the certificate; BASE's without it.")
+        str | None,
+        typer.Option(help="Mode tls: name or address in the certificate; BASE's without it."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a private key with its certificate, and print the certificate's fingerprint."""
+    """Make a private key, and print what the peers have to know of it.
+
+    Mode reality: a server's X25519 key; printed is its public key. Mode tls: a key with its
+    certificate; printed is the certificate's fingerprint.
+    """
     from nexusnet.agent.scaffold import make_identity, write_files
     from nexusnet.handshake.credentials import format_fingerprint
+    from nexusnet.reality.credentials import (
+        format_private_key,
+        format_public_key,
+        new_private_key,
+    )
 
-    credentials = make_identity(name or base.name, dt.datetime.now(dt.UTC))
-    certificate, key = credentials.to_pem()
-    files = {f"{base.name}.crt": certificate, f"{base.name}.key": key}
-    written = write_files(base.parent, files)
-    text = format_fingerprint(credentials.fingerprint)
-    if as_json:
-        emit_json({"files": [str(path) for path in written], "fingerprint": text})
+    if mode is HandshakeMode.REALITY:
+        key = new_private_key()
+        kind, text = "public_key", format_public_key(key.public_key())
+        files = {f"{base.name}.key": f"{format_private_key(key)}\n".encode()}
     else:
-        say(text)
+        credentials = make_identity(name or base.name, dt.datetime.now(dt.UTC))
+        certificate, pem = credentials.to_pem()
+        kind, text = "fingerprint", format_fingerprint(credentials.fingerprint)
+        files = {f"{base.name}.crt": certificate, f"{base.name}.key": pem}
+    written = write_files(base.parent, files)
+    _report(kind, text, written, as_json=as_json)
+
+
+def genpsk(
+    file: Annotated[Path, typer.Argument(help="Written with a fresh secret.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a pre-shared key of a server and all its clients, for `reality.preshared_key_file`."""
+    from nexusnet.agent.scaffold import write_files
+    from nexusnet.reality.credentials import format_key, new_preshared_key
+
+    if file.suffix != ".psk":
+        raise AgentError(f"{file}: name it {file}.psk, so that only its owner can read it")
+    text = f"{format_key(new_preshared_key().reveal())}\n"
+    (written,) = write_files(file.parent, {file.name: text.encode()})
+    if as_json:
+        emit_json({"files": [str(written)]})
+
+
+def genid(*, as_json: JsonOption = False) -> None:
+    """Print a fresh short ID, for a peer's `short_ids` and its own `short_id`."""
+    from nexusnet.reality.credentials import format_short_id, new_short_id
+
+    _report("short_id", format_short_id(new_short_id()), [], as_json=as_json)
 
 
 def pubkey(
-    certificate: Annotated[
-        Path, typer.Argument(help="PEM certificate; - for standard input.")
+    file: Annotated[
+        Path, typer.Argument(help="Private key or PEM certificate; - for standard input.")
     ] = Path("-"),
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the fingerprint of a certificate, as it stands in a peer's `fingerprints`."""
+    """Print what a peer has to know: a key's public key, or a certificate's fingerprint."""
     from cryptography import x509
 
     from nexusnet.handshake.credentials import fingerprint, format_fingerprint
+    from nexusnet.handshake.errors import CredentialsError
+    from nexusnet.reality.credentials import format_public_key, parse_private_key
 
     try:
-        is_stdin = str(certificate) == "-"
-        pem = sys.stdin.buffer.read() if is_stdin else certificate.read_bytes()
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
-        raise AgentError(f"{certificate}: {explain_os_error(error)}") from error
+        raise AgentError(f"{file}: {explain_os_error(error)}") from error
     try:
-        loaded = x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
+        if b"-----BEGIN" in content:
+            loaded = x509.load_pem_x509_certificate(content)
+            kind, text = "fingerprint", format_fingerprint(fingerprint(loaded))
+        else:
+            key = parse_private_key(content.decode("ascii"))
+            kind, text = "public_key", format_public_key(key.public_key())
+    except (ValueError, CredentialsError) as error:
         raise AgentError(
-            f"{certificate}: no PEM certificate in it (`nexus genkey BASE` makes BASE.crt)"
+            f"{file}: neither a private key of mode reality nor a PEM certificate"
+            " (`nexus genkey BASE` makes BASE.key)"
         ) from error
-    text = format_fingerprint(fingerprint(loaded))
-    if as_json:
-        emit_json({"fingerprint": text})
-    else:
+    _report(kind, text, [], as_json=as_json)
+
+
+def _report(kind: str, text: str, files: list[Path], *, as_json: bool) -> None:
+    if not as_json:
         say(text)
+    elif files:
+        emit_json({"files": [str(path) for path in files], kind: text})
+    else:
+        emit_json({kind: text})

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import os
 import shutil
 import sys
@@ -13,20 +14,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography import x509
+
 from nexusnet.agent.errors import AgentError
-from nexusnet.agent.scaffold import make_scaffold, write_files
+from nexusnet.agent.scaffold import Camouflage, make_scaffold, write_files
 from nexusnet.cli.client import ask
 from nexusnet.dco import Plane
 from nexusnet.demo.capture import capturing, dissect
 from nexusnet.demo.errors import DemoError
 from nexusnet.demo.measure import IP_UDP_HEADERS, Latency, Load, ping, wait_for
 from nexusnet.demo.namespaces import End, single_packets, two_ends
+from nexusnet.demo.probe import Sight
 from nexusnet.demo.processes import Program, running
-from nexusnet.demo.result import Result, Row
+from nexusnet.demo.result import Probed, Result, Row
+from nexusnet.demo.site import PAGE
+from nexusnet.handshake.credentials import Credentials, fingerprint
 
 TUNNEL_PORT: Final = 443
 INTERFACE: Final = "nexus0"
 UP_WITHIN: Final = 30.0
+SITE_NAME: Final = "www.camouflage.test"
+SITE: Final = ("127.0.0.1", 8443)
+"""Where the camouflage site listens, in the server's namespace."""
 TOOLS: Final = ("ip", "ss", "ethtool", "ping", "iperf3", "tcpdump", "tshark")
 
 DCO_MODE: Final = {Plane.USERSPACE: b'"disabled"', Plane.KERNEL: b'"required"'}
@@ -37,6 +46,10 @@ EXTRA: Final = """
 [control]
 socket_file = "{run}/{name}.sock"
 state_file = "{run}/{name}.state.json"
+"""
+REPLAY: Final = """\
+[reality]
+replay_file = "{run}/server.replay"
 """
 KEY_LOG: Final = """
 [lab]
@@ -94,16 +107,17 @@ def run_demo(
     check_machine()
     out.mkdir(parents=True, exist_ok=True)
     result = Result(capture=str(out / "tunnel.pcap"), keys=str(out / "tunnel.keys"))
-    for name in ("tunnel.pcap", "tunnel.keys", "server.log", "client.log"):
+    for name in ("tunnel.pcap", "tunnel.keys", "server.log", "client.log", "site.log"):
         (out / name).unlink(missing_ok=True)
     with two_ends() as (server, client), tempfile.TemporaryDirectory(prefix="nexus-demo-") as run:
         say("two namespaces, connected by a cable")
         demo = Demo(result, server, client, Path(run), out, say, seconds, plane)
-        demo.over_ipv4()
-        demo.over_ipv6()
+        with demo.site():
+            demo.over_ipv4()
+            demo.over_ipv6()
     say("agents stopped, namespaces removed")
-    for row in result.rows:
-        result.failures += row.failures
+    result.failures += [failure for row in result.rows for failure in row.failures]
+    result.failures += [failure for probe in result.probes for failure in probe.failures]
     return result
 
 
@@ -119,6 +133,56 @@ class Demo:
     say: Say
     seconds: float
     plane: Plane
+
+    @contextlib.contextmanager
+    def site(self) -> Iterator[None]:
+        """Run the camouflage site until the block ends.
+
+        Raises:
+            DemoError: it does not start.
+        """
+        certificate, key = Credentials.self_signed(
+            SITE_NAME, not_before=dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        ).to_pem()
+        self._authority.write_bytes(certificate)
+        key_file = self.run / "site.key"
+        key_file.touch(mode=0o600)
+        key_file.write_bytes(key)
+        host, port = SITE
+        command = self.server.command(
+            sys.executable, "-m", "nexusnet.demo.site", str(self._authority), str(key_file), host,
+            str(port),
+        )  # fmt: skip
+        log = self.out / "site.log"
+        with running("the camouflage site", command, log) as program:
+            if not wait_for(lambda: "listening" in log.read_text(), UP_WITHIN, program):
+                raise DemoError(f"the camouflage site does not start: see {log}")
+            self.say(f"a site for camouflage, {SITE_NAME}, behind the server")
+            yield
+
+    @property
+    def _authority(self) -> Path:
+        return self.run / "site.crt"
+
+    def _probe(self, outer: int) -> None:
+        """Look at the tunnel's port as a stranger."""
+        address = self.server.ipv4 if outer == 4 else self.server.ipv6
+        done = self.client.run(
+            sys.executable, "-m", "nexusnet.demo.probe", str(self._authority), SITE_NAME, address,
+            str(TUNNEL_PORT),
+        )  # fmt: skip
+        try:
+            sight = Sight.read(done.stdout)
+        except ValueError:
+            last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+            probed = Probed(outer, None, is_site=False, error=last)
+        else:
+            own = x509.load_pem_x509_certificate(self._authority.read_bytes())
+            expected = (200, fingerprint(own).hex(), hashlib.sha256(PAGE).hexdigest())
+            seen = (sight.status, sight.fingerprint, sight.page)
+            probed = Probed(outer, sight, is_site=seen == expected)
+        self.result.probes.append(probed)
+        self.say(f"a probe of the tunnel's port sees: {probed}")
 
     def over_ipv4(self) -> None:
         """With a capture of the handshake and the pings."""
@@ -136,12 +200,15 @@ class Demo:
             self.say(f"capture: {complaint or 'tshark decodes all of it'}")
             if complaint:
                 self.result.failures.append(f"capture: {complaint}")
+            self._probe(4)
             self._transfer(4, tunnel, latencies)
 
     def over_ipv6(self) -> None:
         """The same again, without a capture."""
         with self._tunnel(6, None) as tunnel:
-            self._transfer(6, tunnel, self._ping(tunnel))
+            latencies = self._ping(tunnel)
+            self._probe(6)
+            self._transfer(6, tunnel, latencies)
 
     def _ping(self, tunnel: Tunnel) -> dict[tuple[int, str], Latency]:
         """Both ways, both versions."""
@@ -193,7 +260,7 @@ class Demo:
         self.result.mode = status["handshake_mode"]
         self.result.data_plane, self.result.reason = plane["kind"], plane["reason"]
         cipher = str(peer["tunnel"]["cipher"]).replace("_SHA256", "").replace("_SHA384", "")
-        self.result.security = f"TLS 1.3, {cipher.replace('_', '-')}, pinned"
+        self.result.security = f"TLS 1.3, {cipher.replace('_', '-')}, REALITY"
         self.result.mtu = int(status["interface"]["mtu"])
 
     @contextlib.contextmanager
@@ -241,9 +308,12 @@ class Demo:
             clients=["client"],
             now=dt.datetime.now(dt.UTC),
             network="demo",
+            camouflage=Camouflage(f"{SITE[0]}:{SITE[1]}", SITE_NAME),
             interface=INTERFACE,
         )
         files = dict(made.files)
+        replay = REPLAY.format(run=run).encode()
+        files["server.toml"] = files["server.toml"].replace(b"[reality]\n", replay)
         for name in ("server", "client"):
             text = files[f"{name}.toml"]
             files[f"{name}.toml"] = text.replace(b'"preferred"', DCO_MODE[self.plane])

@@ -7,6 +7,7 @@ from typing import Any, Final
 from nexusnet.demo.capture import Dissection
 from nexusnet.demo.kernel import KernelDemo
 from nexusnet.demo.measure import Latency, Transfer
+from nexusnet.demo.probe import Sight
 
 SCHEMA: Final = 1
 """Version of the JSON object."""
@@ -52,6 +53,35 @@ class Row:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What an ordinary HTTP/3 client got to see at the tunnel's port.
+
+    Attributes:
+        outer: IP version outside.
+        sight: what it saw; None where it saw nothing.
+        is_site: whether it is the camouflage site's own page, with the site's own certificate.
+        error: why it saw nothing.
+    """
+
+    outer: int
+    sight: Sight | None
+    is_site: bool
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.sight is None:
+            return f"nothing ({self.error})"
+        return f"HTTP {self.sight.status}, {self.sight.certificate}"
+
+    @property
+    def failures(self) -> list[str]:
+        """What did not work."""
+        if self.is_site:
+            return []
+        return [f"a probe over IPv{self.outer} does not see the camouflage site but {self}"]
+
+
 @dataclass(slots=True)
 class Result:
     """All of it.
@@ -64,6 +94,7 @@ class Result:
         handshake_seconds: from the client's start to the tunnel.
         mtu: largest inner packet in bytes.
         rows: measurements.
+        probes: what strangers got to see at the tunnel's port.
         capture: file with packets.
         keys: file with the secrets that decode them.
         dissection: what tshark found in the capture.
@@ -71,13 +102,14 @@ class Result:
         failures: what did not work.
     """
 
-    mode: str = "tls"
+    mode: str = "reality"
     data_plane: str = ""
     reason: str = ""
     security: str = ""
     handshake_seconds: float = 0.0
     mtu: int = 0
     rows: list[Row] = field(default_factory=list)
+    probes: list[Probed] = field(default_factory=list)
     capture: str = ""
     keys: str = ""
     dissection: Dissection | None = None
@@ -88,6 +120,10 @@ class Result:
     def ok(self) -> bool:
         """Whether everything worked."""
         return not self.failures
+
+    def probe_over(self, outer: int) -> str:
+        """Return what a probe saw over an IP version."""
+        return next((str(probe) for probe in self.probes if probe.outer == outer), "-")
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""

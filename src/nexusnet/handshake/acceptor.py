@@ -12,7 +12,7 @@ import ipaddress
 import itertools
 import os
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,9 @@ from nexusnet.handshake.engine import LONG_HEADER, HandshakeEngine, Phase
 from nexusnet.handshake.errors import CredentialsError
 from nexusnet.handshake.events import EngineEvent
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE, EngineConfig
+
+ConnectionFactory = Callable[..., TunnelConnection]
+"""Makes a connection from what `TunnelConnection` is made from."""
 
 UNFINISHED: Final = frozenset({Phase.HANDSHAKE, Phase.PROBING, Phase.READY})
 
@@ -117,7 +120,7 @@ class Acceptor:
             IncompatibleAioquicError: the installed aioquic is not the one written for.
         """
         ensure_aioquic()
-        if config.credentials is None:
+        if config.credentials is None and config.tls_context.needs_credentials:
             raise CredentialsError("a server needs a certificate and its private key")
         if not config.profile.connection_id_length:
             raise CredentialsError("a server needs connection IDs to tell its clients apart")
@@ -134,6 +137,7 @@ class Acceptor:
         self._pending: dict[HandshakeEngine, bytes] = {}
         self._pending_of: Counter[bytes] = Counter()
         self._touched: dict[HandshakeEngine, None] = {}
+        self._silent: set[HandshakeEngine] = set()
         self._deadlines: dict[HandshakeEngine, float] = {}
         self._heap: list[tuple[float, int, HandshakeEngine]] = []
         self._order = itertools.count()
@@ -169,7 +173,7 @@ class Acceptor:
         if engine is None:
             self.drops[Drop.UNKNOWN_CONNECTION] += 1
             return
-        self._feed(engine, datagram, now)
+        self.feed(engine, datagram, now)
 
     def _receive_long(self, datagram: Received, now: float) -> None:
         invariants = _Invariants.read(datagram.data)
@@ -180,7 +184,7 @@ class Acceptor:
         if engine is None:
             engine = self._by_initial.get((invariants.destination_cid, datagram.remote))
         if engine is not None:
-            self._feed(engine, datagram, now)
+            self.feed(engine, datagram, now)
         elif invariants.version != QuicProtocolVersion.VERSION_1:
             self._refuse_version(invariants, datagram)
         else:
@@ -217,12 +221,9 @@ class Acceptor:
             self._answers.append(Transmit(answer, datagram.local, datagram.remote))
 
     def _receive_first(self, header: QuicHeader, datagram: Received, now: float) -> None:
-        network = _network(datagram.remote)
-        if len(self._pending) >= self._limits.pending:
-            self.drops[Drop.TOO_MANY_PENDING] += 1
-            return
-        if self._pending_of[network] >= self._limits.pending_per_address:
-            self.drops[Drop.TOO_MANY_FROM_ADDRESS] += 1
+        reason = self.full(datagram.remote)
+        if reason is not None:
+            self.drops[reason] += 1
             return
         original_cid, retry_cid = header.destination_cid, None
         if header.token:
@@ -246,7 +247,16 @@ class Acceptor:
         elif self._must_retry():
             self._retry(header, datagram, now)
             return
-        self._begin(header.destination_cid, original_cid, retry_cid, datagram, now)
+        engine = self.begin(
+            [datagram],
+            header.destination_cid,
+            now,
+            original_cid=original_cid,
+            retry_cid=retry_cid,
+        )
+        if engine is None:
+            # Nothing in it could be opened with the keys that any client would use.
+            self.drops[Drop.INITIAL_INVALID] += 1
 
     def _must_retry(self) -> bool:
         if self._limits.validation is AddressValidation.UNDER_LOAD:
@@ -270,49 +280,100 @@ class Acceptor:
         )
         self._answers.append(Transmit(answer, datagram.local, datagram.remote))
 
-    def _begin(
+    def begin(
         self,
+        datagrams: Sequence[Received],
         first_cid: bytes,
-        original_cid: bytes,
-        retry_cid: bytes | None,
-        datagram: Received,
         now: float,
-    ) -> None:
-        connection_id = self._new_connection_id()
-        connection = TunnelConnection(
+        *,
+        original_cid: bytes | None = None,
+        retry_cid: bytes | None = None,
+        make: ConnectionFactory = TunnelConnection,
+    ) -> HandshakeEngine | None:
+        """Begin a handshake; `transmit` afterwards.
+
+        Args:
+            datagrams: what the client has sent so far, one or more.
+            first_cid: connection ID that they are addressed to.
+            now: seconds.
+            original_cid: connection ID that the client made up, where a Retry has replaced it.
+            retry_cid: connection ID of that Retry.
+            make: makes the connection.
+
+        Returns:
+            The engine; None where no packet could be opened.
+        """
+        connection_id, reset_token = self.issue()
+        connection = make(
             self._config,
             is_client=False,
             connection_id=connection_id,
-            stateless_reset_token=self._new_reset_token(connection_id),
-            original_destination_connection_id=original_cid,
+            stateless_reset_token=reset_token,
+            original_destination_connection_id=first_cid if original_cid is None else original_cid,
             retry_source_connection_id=retry_cid,
         )
+        local, remote = datagrams[0].local, datagrams[0].remote
         engine = HandshakeEngine(
-            self._config,
-            connection,
-            is_client=False,
-            local=datagram.local,
-            remote=datagram.remote,
-            now=now,
+            self._config, connection, is_client=False, local=local, remote=remote, now=now
         )
-        engine.receive(datagram, now)
+        for datagram in datagrams:
+            engine.receive(datagram, now)
         if not connection.packets_received:
-            # Nothing in it could be opened with the keys that any client would use.
-            self.drops[Drop.INITIAL_INVALID] += 1
-            return
-        network = _network(datagram.remote)
+            return None
+        network = _network(remote)
         self._pending[engine] = network
         self._pending_of[network] += 1
         self._by_connection_id[connection_id] = engine
         # A client that did not see our answer sends its first packets again, to its own choice of
         # connection ID.
-        self._initials[engine] = [(first_cid, datagram.remote)]
-        self._by_initial[first_cid, datagram.remote] = engine
+        self._initials[engine] = [(first_cid, remote)]
+        self._by_initial[first_cid, remote] = engine
         self._after(engine)
+        return engine
 
-    def _feed(self, engine: HandshakeEngine, datagram: Received, now: float) -> None:
+    def issue(self) -> tuple[bytes, bytes]:
+        """Return a connection ID that nobody has, and its stateless reset token."""
+        connection_id = self._new_connection_id()
+        while connection_id in self._by_connection_id:
+            connection_id = self._new_connection_id()
+        return connection_id, self._new_reset_token(connection_id)
+
+    def full(self, remote: Address) -> Drop | None:
+        """Return why no handshake with a client at `remote` may begin now; None where one may."""
+        if len(self._pending) >= self._limits.pending:
+            return Drop.TOO_MANY_PENDING
+        if self._pending_of[_network(remote)] >= self._limits.pending_per_address:
+            return Drop.TOO_MANY_FROM_ADDRESS
+        return None
+
+    def by_connection_id(self, cid: bytes) -> HandshakeEngine | None:
+        """Return the connection that we gave a connection ID to."""
+        return self._by_connection_id.get(cid)
+
+    def knows(self, engine: HandshakeEngine) -> bool:
+        """Whether a connection has neither ended nor been released."""
+        return engine in self._initials
+
+    def feed(self, engine: HandshakeEngine, datagram: Received, now: float) -> None:
+        """Give a connection a datagram that is meant for it; `transmit` afterwards.
+
+        Args:
+            engine: one that `knows` confirms.
+            datagram: of its client.
+            now: seconds.
+        """
         engine.receive(datagram, now)
         self._after(engine)
+
+    def keep_silent(self, engine: HandshakeEngine) -> None:
+        """Send nothing for a connection until `speak`."""
+        self._silent.add(engine)
+
+    def speak(self, engine: HandshakeEngine) -> None:
+        """Let a connection send again; `transmit` afterwards."""
+        if engine in self._silent:
+            self._silent.discard(engine)
+            self._after(engine)
 
     def _after(self, engine: HandshakeEngine) -> None:
         """Collect what an engine has to say after it was given something to do."""
@@ -335,6 +396,10 @@ class Acceptor:
         self._answers.clear()
         touched, self._touched = self._touched, {}
         for engine in touched:
+            if engine in self._silent:
+                # Its timers stand still too: they count from what it sends.
+                self._deadlines.pop(engine, None)
+                continue
             out += engine.transmit(now)
             self._after(engine)
             self._touched.pop(engine, None)
@@ -404,6 +469,7 @@ class Acceptor:
         for key in self._initials.pop(engine, ()):
             self._by_initial.pop(key, None)
         self._touched.pop(engine, None)
+        self._silent.discard(engine)
         self._deadlines.pop(engine, None)
         self._no_longer_pending(engine)
 

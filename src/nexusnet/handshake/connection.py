@@ -47,6 +47,7 @@ from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.tls import CipherSuite, Direction, Epoch
 
 from nexusnet.handshake.aioquic_names import ensure_aioquic
+from nexusnet.handshake.diversion import Diversion
 from nexusnet.handshake.one_rtt import OneRttCrypto
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE, EngineConfig
 from nexusnet.handshake.tls_context import TunnelTls
@@ -205,6 +206,8 @@ class TunnelConnection(QuicConnection):
         # not used it yet.
         self.tls.__class__ = self._config.tls_context
         self.tls.adopt(self._config.verifier, self._config.wall_clock)
+        if self._config.prepare_tls is not None:
+            self._config.prepare_tls(self.tls)
         self._cryptos[Epoch.ONE_RTT] = self._one_rtt
 
     def _replenish_connection_ids(self) -> None:
@@ -415,6 +418,13 @@ class TunnelConnection(QuicConnection):
         return self._loss.get_probe_timeout()
 
     # State, as the engine and the export need it
+
+    def divert(self) -> Diversion | None:
+        """Return what to do with this peer instead of a tunnel; None for a tunnel.
+
+        Asked once, when the handshake is complete.
+        """
+        return None
 
     @property
     def confirmed(self) -> bool:

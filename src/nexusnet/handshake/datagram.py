@@ -34,8 +34,10 @@ class Transmit:
         data: UDP payload.
         local: our address to send from.
         remote: where to send it.
+        ecn: ECN codepoint to send it with.
     """
 
     data: bytes = field(repr=False)
     local: Address
     remote: Address
+    ecn: Ecn = Ecn.NOT_ECT

@@ -111,6 +111,10 @@ class Pump:
 
     def _readable(self) -> None:
         self.read_batch()
+        # `kick` sets the timer anew: a socket that is always readable would put it off for ever.
+        now, deadline = self._loop.time(), self._driver.deadline()
+        if deadline is not None and deadline <= now:
+            self._driver.handle_deadline(now)
         self.kick()
 
     def read_batch(self) -> bool:
@@ -272,6 +276,10 @@ class AcceptedConnection:
         self._server.read_all()
         return self.engine.take_held()
 
+    def issue(self) -> tuple[bytes, bytes]:
+        """Return a new connection ID of ours for this session, and its stateless reset token."""
+        return self._server.acceptor.issue()
+
     def release(self) -> None:
         """Forget the connection; the data plane knows its packets from here on."""
         self._server.release(self)
@@ -290,15 +298,25 @@ class Server:
         acceptor: Acceptor,
         udp: UdpSocket,
         on_failure: Callable[[HandshakeEngine, HandshakeError], None],
+        driver: Driver | None = None,
     ) -> None:
-        """Use `listen` instead."""
+        """Use `listen` instead.
+
+        Args:
+            acceptor: the engines.
+            udp: the socket.
+            on_failure: told of each handshake that failed.
+            driver: what datagrams go through on their way to the acceptor and from it; None for
+                nothing.
+        """
         self.udp = udp
         self.acceptor = acceptor
         self._on_failure = on_failure
         self._accepted: asyncio.Queue[AcceptedConnection] = asyncio.Queue()
         self._connections: dict[HandshakeEngine, AcceptedConnection] = {}
         self._progress: dict[HandshakeEngine, _Progress] = {}
-        self._pump = Pump(udp, acceptor, self._collect)
+        self._driver = driver or acceptor
+        self._pump = Pump(udp, self._driver, self._collect)
 
     @classmethod
     def listen(
@@ -321,9 +339,17 @@ class Server:
             CredentialsError: the configuration has no certificate.
             OSError: the port is taken, or not ours to take.
         """
-        server = cls(Acceptor(config, limits), UdpSocket.bind(local), on_failure or _log_failure)
-        server._pump.start()
+        server = cls(Acceptor(config, limits), UdpSocket.bind(local), on_failure or log_failure)
+        server.start()
         return server
+
+    def start(self) -> None:
+        """Begin to read the socket."""
+        self._pump.start()
+
+    def kick(self) -> None:
+        """Send what there is to send, and set the timer."""
+        self._pump.kick()
 
     @property
     def local(self) -> Address:
@@ -362,7 +388,7 @@ class Server:
 
     def receive(self, datagram: Received) -> None:
         """Take a datagram that the data plane read from the socket and did not know."""
-        self.acceptor.receive(datagram, asyncio.get_running_loop().time())
+        self._driver.receive(datagram, asyncio.get_running_loop().time())
         self._pump.kick()
 
     def detach(self) -> UdpSocket:
@@ -397,5 +423,6 @@ class Server:
             self._on_failure(engine, event.error)
 
 
-def _log_failure(engine: HandshakeEngine, error: HandshakeError) -> None:
+def log_failure(engine: HandshakeEngine, error: HandshakeError) -> None:
+    """Log a failed handshake."""
     logger.info("handshake with %s port %d failed: %s", *engine.remote, error)

@@ -2,6 +2,7 @@
 """One connection from its first packet to the export of its session, without I/O.
 
     HANDSHAKE -> PROBING -> READY -> EXPORTED, or FAILED from each of the first three
+    HANDSHAKE -> DIVERTED -> FAILED, with a peer that is no tunnel end but has to be treated well
 
 Datagrams go in with `receive`, come out of `transmit`; `deadline` says when `handle_deadline` wants
 to be called; `next_event` tells what happened. Times are seconds of any monotonic clock. After the
@@ -12,7 +13,7 @@ import enum
 import errno
 import logging
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aioquic.quic.events import DatagramFrameReceived, HandshakeCompleted
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
@@ -40,6 +41,9 @@ from nexusnet.handshake.profile import (
 )
 from nexusnet.handshake.verify import TrustedAuthorities
 
+if TYPE_CHECKING:
+    from nexusnet.handshake.diversion import Diversion
+
 logger = logging.getLogger(__name__)
 
 MAX_HELD: Final = 64
@@ -62,7 +66,12 @@ class Phase(enum.Enum):
     PROBING = "probing"
     READY = "ready"
     EXPORTED = "exported"
+    DIVERTED = "diverted"
     FAILED = "failed"
+
+
+UNDER_WAY: Final = frozenset({Phase.HANDSHAKE, Phase.PROBING, Phase.READY, Phase.DIVERTED})
+"""Phases that time may end."""
 
 
 class HandshakeEngine:
@@ -109,8 +118,10 @@ class HandshakeEngine:
         self._events: deque[EngineEvent] = deque()
         self._held: deque[Received] = deque()
         self._search: PathMtuSearch | None = None
+        self._diversion: Diversion | None = None
         self._early = 0
         self._refusals = 0
+        self._completed = False
         self._alpn: str | None = None
         self._connection_id = connection.host_cid
 
@@ -133,7 +144,8 @@ class HandshakeEngine:
         if config.server_name is None and isinstance(config.verifier, TrustedAuthorities):
             # Any certificate of any site would do.
             raise CredentialsError("a server name is needed to check a certificate of an authority")
-        connection = TunnelConnection(config, is_client=True)
+        make = config.client_connection
+        connection = TunnelConnection(config, is_client=True) if make is None else make(config)
         engine = cls(config, connection, is_client=True, local=local, remote=remote, now=now)
         connection.connect(remote, now)
         return engine
@@ -278,12 +290,13 @@ class HandshakeEngine:
             if was_alive and connection.termination is not None:
                 # Time ends a connection only where nothing was heard for the idle timeout.
                 self._fail(self._timeout_error(connection, now))
+            elif self._is_client and self._completed and not connection.confirmed:
+                # HANDSHAKE_DONE may have gone to an address that a NAT took from us, and the
+                # server drops Handshake packets by now. It moves with a 1-RTT packet only, one
+                # that does not just probe (RFC 9000 section 9.3).
+                connection.send_ping(0)
         self._advance()
-        if now >= self._give_up_at and self.phase in {
-            Phase.HANDSHAKE,
-            Phase.PROBING,
-            Phase.READY,
-        }:
+        if now >= self._give_up_at and self.phase in UNDER_WAY:
             self._fail(self._timeout_error(connection, now))
 
     def next_event(self) -> EngineEvent | None:
@@ -337,6 +350,8 @@ class HandshakeEngine:
         self._held.append(datagram)
 
     def _timeout_error(self, connection: TunnelConnection, now: float) -> HandshakeError:
+        if self.phase is Phase.DIVERTED and connection.tls.failure is not None:
+            return connection.tls.failure
         host, port = self.remote
         waited = now - self._started
         if not connection.packets_received:
@@ -353,15 +368,13 @@ class HandshakeEngine:
         connection = self._connection
         if connection is None:
             return
-        while (event := connection.next_event()) is not None:
-            if isinstance(event, HandshakeCompleted):
-                self._alpn = event.alpn_protocol
-            elif isinstance(event, DatagramFrameReceived) and self._early < MAX_EARLY_DATAGRAMS:
-                self._early += 1
-                self._events.append(DatagramReceived(event.data))
+        self._take_events(connection)
         if self.phase is Phase.FAILED:
             if connection.over:
                 self._drop_connection()
+            return
+        if self._diversion is not None and self._diversion.outcome is not None:
+            self._fail(self._diversion.outcome)
             return
         if connection.termination is not None:
             self._fail_terminated(connection)
@@ -376,6 +389,20 @@ class HandshakeEngine:
         ):
             self.phase = Phase.READY
             self._events.append(Ready(self._search.validated))
+
+    def _take_events(self, connection: TunnelConnection) -> None:
+        while (event := connection.next_event()) is not None:
+            if isinstance(event, HandshakeCompleted):
+                self._completed = True
+                self._alpn = event.alpn_protocol
+                self._diversion = connection.divert()
+                if self._diversion is not None:
+                    self.phase = Phase.DIVERTED
+            elif self._diversion is not None:
+                self._diversion.handle_event(event)
+            elif isinstance(event, DatagramFrameReceived) and self._early < MAX_EARLY_DATAGRAMS:
+                self._early += 1
+                self._events.append(DatagramReceived(event.data))
 
     def _confirm(self, connection: TunnelConnection) -> None:
         parameters = connection.peer_parameters
@@ -439,3 +466,4 @@ class HandshakeEngine:
         if self._connection is not None:
             self._connection.wipe()
             self._connection = None
+            self._diversion = None

@@ -44,6 +44,14 @@ class UntrustedCertificateError(HandshakeError):
     """The peer's certificate does not lead to a trusted authority, or is for another name."""
 
 
+class RelayedError(HandshakeError):
+    """The camouflage site answered, with its own valid certificate: our server relayed us to it."""
+
+
+class BadCertificateError(HandshakeError):
+    """The certificate proves neither our server nor the camouflage site."""
+
+
 class CertificateMissingError(HandshakeError):
     """The client showed no certificate to a server that asks for one."""
 

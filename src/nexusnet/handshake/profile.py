@@ -4,7 +4,7 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from aioquic.quic.packet import QuicTransportParameters
 from aioquic.tls import CipherSuite
@@ -13,6 +13,9 @@ from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.tls_context import TunnelTls
 from nexusnet.handshake.verify import PeerVerifier
 from nexusnet.netlink.generated import FRAMES_MAX_LEN
+
+if TYPE_CHECKING:
+    from nexusnet.handshake.connection import TunnelConnection
 
 BASE_DATAGRAM_SIZE: Final = 1200
 """UDP payload in bytes that every QUIC path carries (RFC 9000 section 14)."""
@@ -106,6 +109,9 @@ class EngineConfig:
         wall_clock: time of day, for certificates.
         key_log: where to write the TLS secrets for a packet analyser: lab only, it ends secrecy.
         tls_context: the TLS engine; a subclass authenticates otherwise.
+        client_connection: makes a client's connection of this configuration, where it is to look
+            otherwise on the wire; a `TunnelConnection` where None.
+        prepare_tls: tells it what it needs beyond this, before its first message.
     """
 
     verifier: PeerVerifier
@@ -119,3 +125,5 @@ class EngineConfig:
     wall_clock: Callable[[], dt.datetime] = utc_now
     key_log: TextIO | None = field(default=None, repr=False)
     tls_context: type[TunnelTls] = TunnelTls
+    client_connection: "Callable[[EngineConfig], TunnelConnection] | None" = None
+    prepare_tls: Callable[[TunnelTls], None] | None = None

@@ -8,6 +8,7 @@ ClientHello and certificate handling.
 
 import datetime as dt
 from collections.abc import Callable
+from typing import ClassVar
 
 from aioquic import tls
 from aioquic._buffer import Buffer
@@ -35,6 +36,9 @@ class TunnelTls(tls.Context):
         identity: who the peer proved to be; None until then.
         failure: why the peer was refused, typed; None while it was not.
     """
+
+    needs_credentials: ClassVar[bool] = True
+    """Whether a server has to bring a certificate of its own."""
 
     verifier: PeerVerifier
     wall_clock: Callable[[], dt.datetime]

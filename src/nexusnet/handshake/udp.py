@@ -2,6 +2,7 @@
 """The UDP socket of a tunnel end: unfragmented datagrams with addresses and ECN codepoints."""
 
 import errno
+import functools
 import ipaddress
 import socket
 import struct
@@ -19,6 +20,10 @@ IPV6_RECVERR: Final = 25
 PMTUDISC_PROBE: Final = 3
 """Sets DF and ignores what the kernel believes about the path: probes decide (RFC 9000 s. 14.3)."""
 MSG_ERRQUEUE: Final = 0x2000
+ERROR_RECORDS: Final = frozenset(
+    {(socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)}
+)
+"""Where ICMP errors stand among the ancillary data of the error queue."""
 
 MAX_UDP_PAYLOAD: Final = 65535
 BUFFER_SIZE: Final = 4 * 1024 * 1024
@@ -28,7 +33,17 @@ IN_PKTINFO: Final = struct.Struct("=i4s4s")
 IN6_PKTINFO: Final = struct.Struct("=16si")
 ANCILLARY_SIZE: Final = 256
 
+CACHED: Final = 4096
+"""Addresses whose reading is remembered: it costs more than a system call."""
 
+
+@functools.lru_cache(maxsize=CACHED)
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return an address as it is without its scope."""
+    return ipaddress.ip_address(host.partition("%")[0])
+
+
+@functools.lru_cache(maxsize=CACHED)
 def plain_ip(text: str) -> str:
     """Return an IP address as text, an IPv4-mapped one as IPv4."""
     host, _, scope = text.partition("%")
@@ -60,8 +75,12 @@ class UdpSocket:
         buffer_granted: receive buffer in bytes that the kernel granted.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, buffer_size: int = BUFFER_SIZE) -> None:
         """Take over a bound UDP socket and set it up.
+
+        Args:
+            sock: the socket.
+            buffer_size: bytes to ask for, in either direction.
 
         Raises:
             OSError: it is no UDP socket of IPv4 or IPv6.
@@ -73,26 +92,32 @@ class UdpSocket:
         sock.settimeout(0)
         name = sock.getsockname()
         self.local: Address = (plain_ip(name[0]), name[1])
-        self._wildcard = ipaddress.ip_address(self.local[0].partition("%")[0]).is_unspecified
-        self._set_options()
+        self._wildcard = _ip(self.local[0]).is_unspecified
+        self._connected = False
+        self._reports_icmp = False
+        self._set_options(buffer_size)
         self.buffer_granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     @classmethod
-    def bind(cls, local: Address) -> Self:
+    def bind(cls, local: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
         """Open a socket on a local address; an IPv6 wildcard takes IPv4 as well.
+
+        Args:
+            local: address and port.
+            buffer_size: bytes to ask for, in either direction.
 
         Raises:
             OSError: the address is not ours, the port is taken or needs privilege; names both.
         """
         local = normal_address(local)
         host, port = local
-        is_v6 = ipaddress.ip_address(host.partition("%")[0]).version == 6
+        is_v6 = _ip(host).version == 6
         sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             if is_v6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.bind(_sockaddr(local, is_v6=is_v6))
-            return cls(sock)
+            return cls(sock, buffer_size=buffer_size)
         except OSError as error:
             sock.close()
             raise OSError(
@@ -100,15 +125,25 @@ class UdpSocket:
             ) from error
 
     @classmethod
-    def for_remote(cls, remote: Address) -> Self:
+    def for_remote(cls, remote: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
         """Open a socket on any port, of the address family of `remote`."""
-        is_v6 = ipaddress.ip_address(remote[0].partition("%")[0]).version == 6
-        return cls.bind(("::" if is_v6 else "0.0.0.0", 0))  # noqa: S104 - a client's own port
+        is_v6 = _ip(remote[0]).version == 6
+        wildcard = "::" if is_v6 else "0.0.0.0"  # noqa: S104 - a client's own port
+        return cls.bind((wildcard, 0), buffer_size=buffer_size)
 
-    def _set_options(self) -> None:
+    def connect(self, remote: Address) -> None:
+        """Exchange datagrams with one peer only.
+
+        Raises:
+            OSError: there is no route.
+        """
+        self.sock.connect(_sockaddr(remote, is_v6=self._is_v6))
+        self._connected = True
+
+    def _set_options(self, buffer_size: int) -> None:
         sock = self.sock
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+            sock.setsockopt(socket.SOL_SOCKET, option, buffer_size)
         sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
         if self._is_v6:
@@ -124,6 +159,7 @@ class UdpSocket:
         Args:
             enable: on for a client's handshake, off before the socket is handed over.
         """
+        self._reports_icmp = enable
         self.sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, int(enable))
         if self._is_v6:
             self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, int(enable))
@@ -138,6 +174,23 @@ class UdpSocket:
                 break
         self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
+    def _queued_error(self) -> int | None:
+        """Return an ICMP error that a send has heard of before us.
+
+        Its record stays in the error queue, and the socket readable, until somebody takes it.
+        """
+        if not self._reports_icmp:
+            return None
+        try:
+            _, ancillary, _, _ = self.sock.recvmsg(1, ANCILLARY_SIZE, MSG_ERRQUEUE)
+        except OSError:
+            return None
+        for level, kind, payload in ancillary:
+            if (level, kind) in ERROR_RECORDS:
+                # struct sock_extended_err begins with the errno.
+                return int(struct.unpack_from("=I", payload)[0])
+        return errno.ECONNREFUSED
+
     def receive(self) -> Received | int | None:
         """Return the next datagram, the `errno` of an ICMP error, or None where nothing waits.
 
@@ -147,7 +200,7 @@ class UdpSocket:
         try:
             data, ancillary, _, source = self.sock.recvmsg(MAX_UDP_PAYLOAD, ANCILLARY_SIZE)
         except BlockingIOError:
-            return None
+            return self._queued_error()
         except OSError as error:
             if error.errno in {errno.EBADF, errno.ENOTSOCK, None}:
                 raise
@@ -185,13 +238,17 @@ class UdpSocket:
         A full send buffer counts as sent: QUIC makes good for loss.
         """
         ancillary: list[tuple[int, int, bytes]] = []
-        source = ipaddress.ip_address(transmit.local[0].partition("%")[0])
+        source = _ip(transmit.local[0])
         if self._wildcard and not source.is_unspecified:
             ancillary.append(self._source(source))
+        if transmit.ecn is not Ecn.NOT_ECT:
+            ancillary += self._ecn_mark(transmit)
         try:
-            self.sock.sendmsg(
-                [transmit.data], ancillary, 0, _sockaddr(transmit.remote, is_v6=self._is_v6)
-            )
+            if self._connected:
+                self.sock.sendmsg([transmit.data], ancillary)
+            else:
+                remote = _sockaddr(transmit.remote, is_v6=self._is_v6)
+                self.sock.sendmsg([transmit.data], ancillary, 0, remote)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -204,6 +261,14 @@ class UdpSocket:
             return socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, ip.packed, bytes(4))
         return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, IN6_PKTINFO.pack(ip.packed, 0)
 
+    @staticmethod
+    def _ecn_mark(transmit: Transmit) -> list[tuple[int, int, bytes]]:
+        mark = struct.pack("=i", transmit.ecn)
+        if _ip(transmit.remote[0]).version == 4:
+            # Understood by both kinds of socket where the destination is IPv4.
+            return [(socket.IPPROTO_IP, socket.IP_TOS, mark)]
+        return [(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, mark)]
+
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
@@ -214,7 +279,7 @@ def _sockaddr(address: Address, *, is_v6: bool) -> tuple[str, int] | tuple[str, 
     if not is_v6:
         return host, port
     host, _, scope = host.partition("%")
-    if ipaddress.ip_address(host).version == 4:
+    if _ip(host).version == 4:
         return f"::ffff:{host}", port, 0, 0
     if not scope:
         return host, port, 0, 0

@@ -8,7 +8,7 @@ context instead, see `tls_context`.
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aioquic import tls
@@ -30,10 +30,12 @@ class PeerIdentity:
     Attributes:
         name: as configured for its pin, or the name in the certificate; for people and policy.
         fingerprint: SHA-256 digest of its certificate, 32 bytes; None where it showed none.
+        short_id: by which a server knows it in mode `reality`, 8 bytes; None otherwise.
     """
 
     name: str
     fingerprint: bytes | None
+    short_id: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +179,23 @@ class AnyPeer:
     def verify(self, evidence: PeerEvidence) -> PeerIdentity:
         """Accept whatever certificate was shown."""
         return PeerIdentity("anyone", fingerprint(evidence.certificate))
+
+
+@dataclass(frozen=True, slots=True)
+class NoCertificates:
+    """Asks for none and accepts none: the peer proves itself in another way."""
+
+    @property
+    def demands_certificate(self) -> bool:
+        """Never."""
+        return False
+
+    def verify(self, evidence: PeerEvidence) -> PeerIdentity:
+        """Refuse.
+
+        Raises:
+            UntrustedCertificateError: always.
+        """
+        raise UntrustedCertificateError(
+            f"no certificate counts here ({format_fingerprint(fingerprint(evidence.certificate))})"
+        )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Bogus Initials from a thousand ports of 250 addresses.
+
+Usage: python -m bench.siege_flood HOST PORT NETWORK RATE SECONDS NAME
+In turn: whole hellos without an authenticator, halves of hellos, and packets that do not open; each
+with a connection ID of its own. Says "ready" once they are made, "done N" at the end.
+"""
+
+import os
+import socket
+import sys
+import time
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from tests.reality.hellos import Hello
+from tests.reality.initials import crypto_frame, initial, new_dcid
+
+SOCKETS = 1000
+HOSTS = 250
+MAX_MADE = 30_000
+STEP = 617
+"""From one sender to the next; no divisor of their number."""
+
+
+def bogus(number: int, name: str) -> bytes:
+    """Return the datagram with this number."""
+    share = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    hello = Hello(server_name=name, share=share).encode(os.urandom(32))
+    dcid = new_dcid()
+    if number % 4 == 1:
+        return initial(crypto_frame(0, hello[: len(hello) // 2]), dcid)
+    data = initial(crypto_frame(0, hello), dcid)
+    return data[:-1] + bytes([data[-1] ^ 1]) if number % 4 == 3 else data
+
+
+def ports(network: str) -> list[socket.socket]:
+    """Return sockets of many addresses; the network is local here."""
+    found = []
+    for number in range(SOCKETS):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(0)
+        sock.bind((f"{network}.{1 + number % HOSTS}", 0))
+        found.append(sock)
+    return found
+
+
+def main(target: tuple[str, int], network: str, rate: int, seconds: float, name: str) -> None:
+    """Send at a steady rate."""
+    made = [bogus(number, name) for number in range(min(int(rate * seconds), MAX_MADE))]
+    senders = ports(network)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    begin = time.monotonic()
+    sent = 0
+    while (now := time.monotonic() - begin) < seconds:
+        due = min(int(now * rate), sent + 100)
+        for number in range(sent, due):
+            senders[number * STEP % SOCKETS].sendto(made[number % len(made)], target)
+        sent = max(sent, due)
+        time.sleep(0.002)
+    print(f"done {sent}", flush=True)
+
+
+if __name__ == "__main__":
+    _, host_, port_, network_, rate_, seconds_, name_ = sys.argv
+    main((host_, int(port_)), network_, int(rate_), float(seconds_), name_)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Long headers, as anyone can read them: no keys are needed (RFC 8999; RFC 9000 section 17.2)."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from nexusnet.quic.errors import QuicError
+from nexusnet.quic.reader import Reader
+
+VERSION_1: Final = 0x00000001
+
+HEADER_FORM: Final = 0x80
+FIXED_BIT: Final = 0x40
+CONNECTION_ID_MAX: Final = 20
+"""Longest connection ID of QUIC v1, in bytes."""
+
+RETRY_TAG_LENGTH: Final = 16
+
+
+class PacketType(enum.Enum):
+    """What a long header begins."""
+
+    INITIAL = 0
+    ZERO_RTT = 1
+    HANDSHAKE = 2
+    RETRY = 3
+    VERSION_NEGOTIATION = "version_negotiation"
+    OTHER_VERSION = "other_version"
+
+
+@dataclass(frozen=True, slots=True)
+class LongHeaderPacket:
+    """One packet with a long header inside a datagram.
+
+    Attributes:
+        packet_type: its type; of other versions only the invariants are known.
+        version: QUIC version.
+        dcid: Destination Connection ID, in version 1 0..20 bytes.
+        scid: Source Connection ID, in version 1 0..20 bytes.
+        token: token of an Initial or a Retry packet; empty elsewhere.
+        start: offset of the first byte in the datagram.
+        pn_offset: offset of the protected packet number; `end` where there is none.
+        end: offset of the byte after the packet.
+    """
+
+    packet_type: PacketType
+    version: int
+    dcid: bytes
+    scid: bytes
+    token: bytes
+    start: int
+    pn_offset: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packet."""
+        return self.end - self.start
+
+
+def parse_long_header(datagram: bytes, start: int = 0) -> LongHeaderPacket | None:
+    """Read the long header at `start`.
+
+    Returns:
+        The packet, or None where there is no long header, or one that breaks off, or, in version 1,
+        one with a connection ID that is too long or a cleared Fixed Bit.
+    """
+    if start >= len(datagram) or not datagram[start] & HEADER_FORM:
+        return None
+    reader = Reader(datagram, start + 1)
+    try:
+        version = int.from_bytes(reader.take(4), "big")
+        dcid = reader.take(reader.uint8())
+        scid = reader.take(reader.uint8())
+        if version != VERSION_1:
+            packet_type = PacketType.OTHER_VERSION if version else PacketType.VERSION_NEGOTIATION
+            end = len(datagram)
+            return LongHeaderPacket(packet_type, version, dcid, scid, b"", start, end, end)
+        if (
+            len(dcid) > CONNECTION_ID_MAX
+            or len(scid) > CONNECTION_ID_MAX
+            or not datagram[start] & FIXED_BIT
+        ):
+            return None
+        return _parse_version_1(datagram, start, dcid, scid, reader)
+    except QuicError:
+        return None
+
+
+def _parse_version_1(
+    datagram: bytes, start: int, dcid: bytes, scid: bytes, reader: Reader
+) -> LongHeaderPacket:
+    packet_type = PacketType((datagram[start] >> 4) & 3)
+    token = b""
+    if packet_type is PacketType.RETRY:
+        token = reader.take(max(0, reader.remaining - RETRY_TAG_LENGTH))
+        end = len(datagram)
+        return LongHeaderPacket(packet_type, VERSION_1, dcid, scid, token, start, end, end)
+    if packet_type is PacketType.INITIAL:
+        token = reader.take(reader.varint())
+    length = reader.varint()
+    pn_offset = reader.offset
+    reader.take(length)
+    return LongHeaderPacket(
+        packet_type, VERSION_1, dcid, scid, token, start, pn_offset, reader.offset
+    )
+
+
+def source_connection_id(datagram: bytes) -> bytes:
+    """Return the Source Connection ID of a long header; empty where there is none.
+
+    It is where all versions have it (RFC 8999 section 5.1), and all that a relay wants to know.
+    """
+    if len(datagram) < 7 or not datagram[0] & HEADER_FORM:
+        return b""
+    length_at = 6 + datagram[5]
+    if length_at >= len(datagram):
+        return b""
+    start = length_at + 1
+    return datagram[start : start + datagram[length_at]]
+
+
+def split_datagram(datagram: bytes) -> Iterator[LongHeaderPacket]:
+    """Return the long header packets that a datagram begins with (RFC 9000 section 12.2).
+
+    A short header packet, padding or garbage ends the series.
+    """
+    start = 0
+    while (packet := parse_long_header(datagram, start)) is not None:
+        yield packet
+        if packet.end == len(datagram):
+            break
+        start = packet.end
