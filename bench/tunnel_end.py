@@ -130,7 +130,7 @@ def session(end: End, device_id: int, fd: int) -> Session:
         route_epoch=1,
         allowed_sources=tuple(ip_network(source) for source in end.sources),
         idle_timeout_ms=30000,
-        flags=SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0),
+        flags=SessionFlag.SEND_DATA | (SessionFlag.PMTU_SEARCH if end.search else SessionFlag(0)),
         congestion=end.congestion,
         outer=OuterPolicy(ecn_policy=EcnPolicy.ENABLED if end.ecn else EcnPolicy.DISABLED),
     )

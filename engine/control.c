@@ -42,6 +42,20 @@ static void nqe_control_forget_keys(struct nqe_session *s)
 	}
 }
 
+static void nqe_control_frames_lost(struct nqe_engine *e, struct nqe_session *s)
+{
+	struct nqd_control_loss loss;
+
+	while (nqd_control_pop_lost(&s->conn.control, &loss)) {
+		if (!s->control_silent[loss.id])
+			nqe_event_lost(e, s, &loss);
+		if (!loss.final)
+			continue;
+		free(s->control_bytes[loss.id]);
+		s->control_bytes[loss.id] = NULL;
+	}
+}
+
 static void nqe_control_frames_acked(struct nqe_engine *e, struct nqe_session *s)
 {
 	u64 slot;
@@ -49,7 +63,8 @@ static void nqe_control_frames_acked(struct nqe_engine *e, struct nqe_session *s
 	while (nqd_control_pop(&s->conn.control, &slot)) {
 		free(s->control_bytes[slot]);
 		s->control_bytes[slot] = NULL;
-		nqe_event_acked(e, s, s->control_ids[slot]);
+		if (!s->control_silent[slot])
+			nqe_event_acked(e, s, s->control_ids[slot]);
 	}
 }
 
@@ -110,7 +125,8 @@ void nqe_control_free_session(struct nqe_engine *e, struct nqe_session *s)
 }
 
 #define NQE_CONTROL_SILENT                                                                         \
-	(NQD_CONN_EVENT_RING | NQD_CONN_EVENT_CONTROL_ACKED | NQD_CONN_EVENT_KEYS_FORGET)
+	(NQD_CONN_EVENT_RING | NQD_CONN_EVENT_CONTROL_ACKED | NQD_CONN_EVENT_CONTROL_LOST |        \
+	 NQD_CONN_EVENT_KEYS_FORGET)
 
 void nqe_control_events(struct nqe_engine *e, struct nqe_session *s)
 {
@@ -128,6 +144,8 @@ void nqe_control_events(struct nqe_engine *e, struct nqe_session *s)
 		s->stats.updates_local++;
 	if (events & NQD_CONN_EVENT_KEYS_FORGET)
 		nqe_control_forget_keys(s);
+	if (events & NQD_CONN_EVENT_CONTROL_LOST)
+		nqe_control_frames_lost(e, s);
 	if (events & NQD_CONN_EVENT_CONTROL_ACKED)
 		nqe_control_frames_acked(e, s);
 	if (events & (NQD_CONN_EVENT_PEER_CLOSED | NQD_CONN_EVENT_IDLE | NQD_CONN_EVENT_ERROR))
@@ -230,131 +248,6 @@ int nqe_session_add(struct nqe_engine *e, const struct nqe_session_config *confi
 	return ret;
 }
 
-/* Current and next keys of one direction. */
-static int nqe_control_keys(struct nqe_session *s, enum nqd_keys_dir dir, u32 suite, u64 generation,
-			    struct nqe_keys *keys)
-{
-	struct nqe_crypto *crypto = dir == NQD_KEYS_RX ? &s->rx : &s->tx;
-	u32 len = nqe_crypto_key_len(suite);
-	int err = nqe_crypto_init(crypto, suite, dir == NQD_KEYS_TX, keys->hp, len);
-
-	if (!err && keys->has_secret) {
-		err = nqe_crypto_derive(suite, keys->secret, keys->key, keys->iv, NULL);
-		if (!err)
-			err = nqe_crypto_next_secret(suite, keys->secret, s->secret[dir]);
-		if (!err)
-			err = nqe_crypto_derive(suite, s->secret[dir], keys->next_key,
-						keys->next_iv, NULL);
-		s->secret_generation[dir] = generation + 1;
-		keys->has_next = true;
-	}
-	if (!err)
-		err = nqe_crypto_install(crypto, generation, keys->key, len, keys->iv);
-	if (!err && keys->has_next)
-		err = nqe_crypto_install(crypto, generation + 1, keys->next_key, len,
-					 keys->next_iv);
-	return err;
-}
-
-static int nqe_control_begin(struct nqe_engine *e, struct nqe_session *s, struct nqe_activation *a,
-			     const char **why)
-{
-	struct nqd_conn_config conn = a->conn;
-	struct nqd_sent_packet *ring;
-	int err;
-
-	*why = "keys or cipher suite";
-	if (a->rx.has_secret != a->tx.has_secret)
-		return -EINVAL;
-	err = nqe_control_keys(s, NQD_KEYS_RX, conn.keys.suite, conn.keys.generation, &a->rx);
-	if (!err)
-		err = nqe_control_keys(s, NQD_KEYS_TX, conn.keys.suite, conn.keys.generation,
-				       &a->tx);
-	if (err)
-		return err;
-	*why = "no memory";
-	ring = calloc(NQE_RING_ENTRIES, sizeof(*ring));
-	if (!ring)
-		return -ENOMEM;
-	conn.peer_cid_len = s->config.peer_cid_len;
-	conn.keys.rx_next = a->rx.has_next;
-	conn.keys.tx_next = a->tx.has_next;
-	conn.recovery.ring = ring;
-	conn.recovery.ring_entries = NQE_RING_ENTRIES;
-	conn.control_slots = s->control_slots;
-	conn.control_capacity = NQE_CONTROL_SLOTS;
-	err = nqd_conn_init(&s->conn, &conn, e->now, why);
-	if (!err)
-		err = nqd_conn_activate(&s->conn, e->now);
-	if (err) {
-		free(ring);
-		return err;
-	}
-	s->secrets = a->rx.has_secret;
-	s->active = true;
-	*why = NULL;
-	return 0;
-}
-
-/*
- * What came before the keys did: first what user space had taken from the socket, then what was
- * kept.
- */
-static void nqe_control_replay(struct nqe_engine *e, struct nqe_session *s,
-			       const struct nqe_activation *a)
-{
-	u8 *copy = e->frames + NQE_FRAMES_ROOM / 2;
-	u32 i;
-
-	for (i = 0; i < a->drained_count; i++) {
-		if (a->drained[i].len > NQE_FRAMES_ROOM / 2) {
-			s->stats.drops[NQD_DROP_TRUNCATED]++;
-			continue;
-		}
-		memcpy(copy, a->drained[i].data, a->drained[i].len);
-		nqe_rx_datagram(e, s, copy, a->drained[i].len, a->drained[i].ecn,
-				&a->drained[i].remote);
-	}
-	for (i = 0; i < s->held; i++) {
-		nqe_rx_datagram(e, s, s->hold[i].data, s->hold[i].len, s->hold[i].ecn,
-				&s->hold[i].remote);
-		free(s->hold[i].data);
-	}
-	s->held = 0;
-}
-
-int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activation *activation,
-			 const char **why)
-{
-	struct nqe_session *s;
-	int err = -ENOENT;
-
-	*why = "no such session";
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s && s->active) {
-		err = -EALREADY;
-		*why = "the session is active";
-	} else if (s) {
-		err = nqe_control_begin(e, s, activation, why);
-		if (err) {
-			nqe_crypto_free(&s->rx);
-			nqe_crypto_free(&s->tx);
-			nqe_crypto_wipe(s->secret, sizeof(s->secret));
-		} else {
-			nqe_event_state(e, s, NQE_EVENT_FLAG_ACTIVE);
-			nqe_control_replay(e, s, activation);
-			nqe_control_events(e, s);
-			nqe_loop_ready(e, s);
-			nqe_loop_wake(e);
-		}
-	}
-	nqe_engine_unlock(e);
-	nqe_crypto_wipe(&activation->rx, sizeof(activation->rx));
-	nqe_crypto_wipe(&activation->tx, sizeof(activation->tx));
-	return err;
-}
-
 int nqe_session_delete(struct nqe_engine *e, u32 session)
 {
 	struct nqe_session *s;
@@ -423,7 +316,7 @@ static void nqe_control_stats(const struct nqe_session *s, struct nqe_session_st
 	stats->key_updates = s->conn.keys.updates;
 	stats->updates_missed = s->conn.keys.updates_missed;
 	stats->mtu = s->conn.pmtu.current_size;
-	stats->max_payload = nqd_conn_max_payload(&s->conn);
+	stats->inner_mtu = nqe_tx_inner_mtu(s);
 	stats->congestion = r->cc.kind;
 	stats->error_code = s->conn.state.error_code;
 }
@@ -464,6 +357,59 @@ int nqe_session_set_epoch(struct nqe_engine *e, u32 session, u64 epoch)
 	return s ? 0 : -ENOENT;
 }
 
+/* After a call on a connection: what it says, and what it wants to send. */
+static void nqe_control_touched(struct nqe_engine *e, struct nqe_session *s)
+{
+	nqe_control_events(e, s);
+	nqe_loop_ready(e, s);
+	nqe_loop_wake(e);
+}
+
+static int nqe_control_update(struct nqe_session *s, u64 now,
+			      const struct nqe_session_update *update, const char **why)
+{
+	u32 size = update->datagram_size, ceiling = update->datagram_ceiling;
+	struct nqd_conn *conn = &s->conn;
+	u64 idle_timeout = conn->state.idle_timeout, keepalive = conn->state.keepalive;
+
+	if (!s->active)
+		return 0;
+	if (!size)
+		size = conn->pmtu.current_size;
+	ceiling = max(ceiling, size);
+	*why = "idle timeout or keepalive above a day";
+	if (nqd_conn_set_timers(conn, update->idle_timeout, update->keepalive))
+		return -EINVAL;
+	*why = "datagram size";
+	if ((update->datagram_size || ceiling != conn->pmtu.ceiling) &&
+	    nqd_conn_set_mtu(conn, now, size, ceiling)) {
+		nqd_conn_set_timers(conn, idle_timeout, keepalive);
+		return -EINVAL;
+	}
+	if (update->policy.ecn != s->config.policy.ecn)
+		nqd_conn_set_ecn(conn, update->policy.ecn);
+	return 0;
+}
+
+int nqe_session_update(struct nqe_engine *e, u32 session, const struct nqe_session_update *update,
+		       const char **why)
+{
+	struct nqe_session *s;
+	int err = -ENOENT;
+
+	*why = "no such session";
+	nqe_engine_lock(e);
+	s = nqe_engine_session(e, session);
+	if (s)
+		err = nqe_control_update(s, e->now, update, why);
+	if (!err) {
+		s->config.policy = update->policy;
+		nqe_control_touched(e, s);
+	}
+	nqe_engine_unlock(e);
+	return err;
+}
+
 static int nqe_control_set_cids(struct nqe_engine *e, struct nqe_session *s,
 				const struct nqe_session_config *config)
 {
@@ -500,14 +446,6 @@ int nqe_session_set_cids(struct nqe_engine *e, u32 session, const struct nqe_ses
 		err = nqe_control_set_cids(e, s, config);
 	nqe_engine_unlock(e);
 	return err;
-}
-
-/* After a call on a connection: what it says, and what it wants to send. */
-static void nqe_control_touched(struct nqe_engine *e, struct nqe_session *s)
-{
-	nqe_control_events(e, s);
-	nqe_loop_ready(e, s);
-	nqe_loop_wake(e);
 }
 
 int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 generation,
@@ -556,7 +494,8 @@ int nqe_session_update_keys(struct nqe_engine *e, u32 session)
 	return err;
 }
 
-static int nqe_control_send_frames(struct nqe_session *s, u64 id, const u8 *frames, u32 len)
+static int nqe_control_send_frames(struct nqe_session *s, u64 id, u32 flags, const u8 *frames,
+				   u32 len)
 {
 	u32 slot = 0;
 	u8 *bytes;
@@ -574,18 +513,20 @@ static int nqe_control_send_frames(struct nqe_session *s, u64 id, const u8 *fram
 	if (!bytes)
 		return -ENOMEM;
 	memcpy(bytes, frames, len);
-	err = nqd_conn_queue_control(&s->conn, slot, bytes, len);
+	err = flags & NQE_FRAMES_ONCE ? nqd_conn_queue_control_once(&s->conn, slot, bytes, len) :
+					nqd_conn_queue_control(&s->conn, slot, bytes, len);
 	if (err) {
 		free(bytes);
 		return err;
 	}
-	s->stats.control_sent++;
 	s->control_bytes[slot] = bytes;
 	s->control_ids[slot] = id;
+	s->control_silent[slot] = flags & NQE_FRAMES_SILENT;
 	return 0;
 }
 
-int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, const u8 *frames, u32 len)
+int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, u32 flags, const u8 *frames,
+			    u32 len)
 {
 	struct nqe_session *s;
 	int err = -ENOENT;
@@ -593,7 +534,7 @@ int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, const u8 
 	nqe_engine_lock(e);
 	s = nqe_engine_session(e, session);
 	if (s) {
-		err = nqe_control_send_frames(s, id, frames, len);
+		err = nqe_control_send_frames(s, id, flags, frames, len);
 		if (!err)
 			nqe_control_touched(e, s);
 	}

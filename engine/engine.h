@@ -69,6 +69,24 @@ struct nqe_socket_stats {
 };
 
 /**
+ * struct nqe_policy - how the packets of a session leave
+ * @mtu: largest inner packet; 0: whatever fits a datagram
+ * @mark: SO_MARK of the datagrams; 0: that of the socket
+ * @dscp: of the datagrams
+ * @dscp_inherit: IP packets give theirs to their datagrams
+ * @ecn: marks are wanted; an activation says it once more, in struct nqd_recovery_config
+ * @send_data: the peer is ready for IP packets
+ */
+struct nqe_policy {
+	u32 mtu;
+	u32 mark;
+	u8 dscp;
+	bool dscp_inherit;
+	bool ecn;
+	bool send_data;
+};
+
+/**
  * struct nqe_session_config - what a session is added with, in state HOLD
  * @device: id
  * @socket: id
@@ -83,6 +101,7 @@ struct nqe_socket_stats {
  * @reset_tokens: their number
  * @queue_limit: memory of packets waiting to be sent; 0: NQE_DEFAULT_QUEUE
  * @route_epoch: epoch of the routes that the session was made for
+ * @policy: how packets leave
  */
 struct nqe_session_config {
 	u32 device;
@@ -98,6 +117,23 @@ struct nqe_session_config {
 	u32 reset_tokens;
 	u32 queue_limit;
 	u64 route_epoch;
+	struct nqe_policy policy;
+};
+
+/**
+ * struct nqe_session_update - what changes of a session; in HOLD the policy alone
+ * @policy: replaces the former one
+ * @idle_timeout: effective idle timeout, ns; 0: none
+ * @keepalive: silence before a PING, ns; 0: none
+ * @datagram_size: UDP payload size that the path is known to carry; 0: leave it
+ * @datagram_ceiling: largest to search for
+ */
+struct nqe_session_update {
+	struct nqe_policy policy;
+	u64 idle_timeout;
+	u64 keepalive;
+	u32 datagram_size;
+	u32 datagram_ceiling;
 };
 
 /**
@@ -109,8 +145,12 @@ struct nqe_session_config {
  * @next_iv: of the next generation
  * @secret: traffic secret of the current generation, valid with @has_secret: then @key, @iv and all
  * later generations are derived from it
+ * @previous_key: of the generation before, valid with @has_previous and without @has_secret
+ * @previous_iv: its IV
+ * @previous_secret: traffic secret of the generation before, valid with both
  * @has_next: v1 with preinstalled next keys
  * @has_secret: v2
+ * @has_previous: RX: packets of the generation before may still come
  */
 struct nqe_keys {
 	u8 hp[NQE_CRYPTO_MAX_KEY];
@@ -119,8 +159,12 @@ struct nqe_keys {
 	u8 next_key[NQE_CRYPTO_MAX_KEY];
 	u8 next_iv[NQE_CRYPTO_IV];
 	u8 secret[NQE_CRYPTO_MAX_SECRET];
+	u8 previous_key[NQE_CRYPTO_MAX_KEY];
+	u8 previous_iv[NQE_CRYPTO_IV];
+	u8 previous_secret[NQE_CRYPTO_MAX_SECRET];
 	bool has_next;
 	bool has_secret;
+	bool has_previous;
 };
 
 /**
@@ -166,8 +210,6 @@ struct nqe_activation {
  * @gso_batches: calls that sent several datagrams at once
  * @gso_datagrams: datagrams in them
  * @paced_ns: time that the pacer held packets back, ns
- * @handed_up: frames given to user space
- * @control_sent: blobs of frames taken from user space
  * @queue_bytes: memory of waiting packets
  * @queue_packets: waiting packets, super-packets counted once
  * @held: datagrams kept in HOLD
@@ -196,7 +238,7 @@ struct nqe_activation {
  * @updates_local: those of them that this end began
  * @updates_missed: packets of a next phase whose keys were not there
  * @mtu: UDP payload size in use
- * @max_payload: largest inner packet and its context ID, together
+ * @inner_mtu: largest inner packet that may leave
  * @congestion: enum nqd_congestion; fixed_rate_test is a laboratory mode
  * @error_code: of the CONNECTION_CLOSE that was sent
  */
@@ -211,8 +253,6 @@ struct nqe_session_stats {
 	u64 gso_batches;
 	u64 gso_datagrams;
 	u64 paced_ns;
-	u64 handed_up;
-	u64 control_sent;
 	u64 queue_bytes;
 	u32 queue_packets;
 	u32 held;
@@ -241,7 +281,7 @@ struct nqe_session_stats {
 	u64 updates_local;
 	u64 updates_missed;
 	u32 mtu;
-	u32 max_payload;
+	u32 inner_mtu;
 	u32 congestion;
 	u64 error_code;
 };
@@ -252,6 +292,8 @@ struct nqe_session_stats {
  * @NQE_EVENT_FRAMES: frames for user space, in @data
  * @NQE_EVENT_DATAGRAM: DATAGRAM payload of a context other than 0, in @data with its context ID
  * @NQE_EVENT_FRAMES_ACKED: the frames sent with id value[0] were acknowledged
+ * @NQE_EVENT_FRAMES_LOST: the packet value[1] with the frames of id value[0] was lost, which makes
+ * value[2] times; value[3]: they are not sent again
  * @NQE_EVENT_STATE: @flags holds NQD_CONN_EVENT_* and NQE_EVENT_FLAG_*; value[0] rx generation,
  * value[1] tx generation, value[2] largest inner packet, value[3] error code of a close, either
  * side's
@@ -261,7 +303,14 @@ enum nqe_event_type {
 	NQE_EVENT_FRAMES,
 	NQE_EVENT_DATAGRAM,
 	NQE_EVENT_FRAMES_ACKED,
+	NQE_EVENT_FRAMES_LOST,
 	NQE_EVENT_STATE,
+};
+
+/* Of nqe_session_send_frames(). */
+enum nqe_frames_flag {
+	NQE_FRAMES_ONCE = 1, /* not again after a loss */
+	NQE_FRAMES_SILENT = 2, /* neither NQE_EVENT_FRAMES_ACKED nor NQE_EVENT_FRAMES_LOST */
 };
 
 #define NQE_EVENT_FLAG_TUPLE 0x1000000 /* authentic packets came from another address */
@@ -362,6 +411,9 @@ int nqe_session_delete(struct nqe_engine *e, u32 session);
 int nqe_session_close(struct nqe_engine *e, u32 session, u64 code, bool application);
 int nqe_session_stats(struct nqe_engine *e, u32 session, struct nqe_session_stats *stats);
 int nqe_session_set_generation(struct nqe_engine *e, u32 session, u64 object_generation);
+/* @why: where a refusal is explained. -EINVAL: nothing has changed. */
+int nqe_session_update(struct nqe_engine *e, u32 session, const struct nqe_session_update *update,
+		       const char **why);
 int nqe_session_set_epoch(struct nqe_engine *e, u32 session, u64 epoch);
 /*
  * Replaces local and peer connection IDs and reset tokens; the length of the peer's may not change.
@@ -374,10 +426,11 @@ int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 genera
 /* Starts a key update, now or as soon as it is allowed (-EINPROGRESS). */
 int nqe_session_update_keys(struct nqe_engine *e, u32 session);
 /*
- * Frames, repeated until acknowledged: NQE_EVENT_FRAMES_ACKED with @id. -ENOSPC: too many
- * unacknowledged.
+ * Frames, repeated until acknowledged: NQE_EVENT_FRAMES_ACKED with @id. @flags: enum nqe_frames_flag.
+ * -ENOSPC: too many unacknowledged.
  */
-int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, const u8 *frames, u32 len);
+int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, u32 flags, const u8 *frames,
+			    u32 len);
 /*
  * One DATAGRAM payload, context ID included, not context 0. -EMSGSIZE, -ENOTCONN, -ENOSPC: queue
  * full.

@@ -6,7 +6,8 @@
  *   loop.c     waiting, timers, whose turn it is       device.c   devices, sockets, prefixes
  *   rx.c       datagrams in                            control.c  sessions: add, activate, delete
  *   tx.c       packets out                             event.c    what user space is told
- *   out.c      sealing and sending in batches          engine.c   the object itself, its lock
+ *   out.c      sealing and sending in batches          activate.c sessions: from HOLD to ACTIVE
+ *   engine.c   the object itself, its lock
  */
 #ifndef NQE_ENGINE_PRIV_H
 #define NQE_ENGINE_PRIV_H
@@ -118,6 +119,7 @@ struct nqe_hold {
  * @control_slots: for @conn
  * @control_bytes: frames in @control_slots
  * @control_ids: their ids
+ * @control_silent: nothing is told of them
  * @sources: prefixes that the peer may send from
  * @last_source: address that was found allowed last, its length in the first byte
  * @hold: datagrams kept in HOLD
@@ -159,6 +161,7 @@ struct nqe_session {
 	struct nqd_control_slot control_slots[NQE_CONTROL_SLOTS];
 	u8 *control_bytes[NQE_CONTROL_SLOTS];
 	u64 control_ids[NQE_CONTROL_SLOTS];
+	bool control_silent[NQE_CONTROL_SLOTS];
 	struct nqe_route_table sources;
 	u8 last_source[17];
 	struct nqe_hold hold[NQD_HOLD_QUEUE_LEN];
@@ -193,7 +196,7 @@ struct nqe_session {
  * @count: datagrams
  * @closed: a shorter one was put in: nothing may follow
  * @session: whose
- * @ecn: enum nqd_ecn
+ * @tos: of their IP headers: DSCP and enum nqd_ecn
  * @pn_len: of each, for header protection
  */
 struct nqe_out {
@@ -203,7 +206,7 @@ struct nqe_out {
 	u32 count;
 	bool closed;
 	struct nqe_session *session;
-	u8 ecn;
+	u8 tos;
 	u8 pn_len[NQE_UDP_MAX_SEGMENTS];
 };
 
@@ -291,10 +294,11 @@ void nqe_rx_datagram(struct nqe_engine *e, struct nqe_session *s, u8 *data, u32 
 /* tx.c */
 void nqe_tx_device(struct nqe_engine *e, struct nqe_device *device);
 bool nqe_tx_service(struct nqe_engine *e, struct nqe_session *s);
+u32 nqe_tx_inner_mtu(const struct nqe_session *s);
 void nqe_tx_discard(struct nqe_engine *e, struct nqe_session *s);
 
 /* out.c */
-u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 ecn);
+u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 tos);
 bool nqe_out_seal(struct nqe_engine *e, const struct nqd_conn_plan *plan, u32 index, u8 *packet);
 u8 *nqe_out_header(struct nqe_session *s, const struct nqd_conn_plan *plan, u32 index, u8 *packet);
 void nqe_out_flush(struct nqe_engine *e);
@@ -308,6 +312,8 @@ u32 nqe_event_room(const struct nqe_session *s);
 bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data,
 		       u32 len);
 void nqe_event_acked(struct nqe_engine *e, struct nqe_session *s, u64 id);
+void nqe_event_lost(struct nqe_engine *e, struct nqe_session *s,
+		    const struct nqd_control_loss *loss);
 void nqe_event_state(struct nqe_engine *e, struct nqe_session *s, u32 flags);
 void nqe_event_other(struct nqe_socket *socket, const struct nqe_udp_message *m, const u8 *data,
 		     u32 len);

@@ -41,13 +41,14 @@ static u8 *nqe_event_copy(const u8 *data, u32 len)
 	return copy;
 }
 
-static bool nqe_event_note(struct nqe_engine *e, struct nqe_session *s, u32 type, u64 value,
-			   const u8 *data, u32 len)
+static bool nqe_event_note(struct nqe_engine *e, struct nqe_session *s,
+			   const struct nqe_event *event, const u8 *data, u32 len)
 {
 	struct nqe_note *note = calloc(1, sizeof(*note));
 
 	if (!note)
 		return false;
+	note->event = *event;
 	if (len) {
 		note->event.data = nqe_event_copy(data, len);
 		if (!note->event.data) {
@@ -56,8 +57,6 @@ static bool nqe_event_note(struct nqe_engine *e, struct nqe_session *s, u32 type
 		}
 		note->event.len = len;
 	}
-	note->event.type = type;
-	note->event.value[0] = value;
 	note->event.sequence = ++s->sequence;
 	if (s->notes.tail)
 		s->notes.tail->next = note;
@@ -100,13 +99,33 @@ u32 nqe_event_room(const struct nqe_session *s)
 bool nqe_event_payload(struct nqe_engine *e, struct nqe_session *s, u32 type, const u8 *data,
 		       u32 len)
 {
-	return nqe_event_room(s) && nqe_event_note(e, s, type, 0, data, len);
+	struct nqe_event event = { .type = type };
+
+	return nqe_event_room(s) && nqe_event_note(e, s, &event, data, len);
 }
 
 /* Not bounded by the room: there are only so many frames to be acknowledged. */
 void nqe_event_acked(struct nqe_engine *e, struct nqe_session *s, u64 id)
 {
-	nqe_event_note(e, s, NQE_EVENT_FRAMES_ACKED, id, NULL, 0);
+	struct nqe_event event = { .type = NQE_EVENT_FRAMES_ACKED, .value = { id } };
+
+	nqe_event_note(e, s, &event, NULL, 0);
+}
+
+/*
+ * A final loss is told as an acknowledgement is. Another one is left out where there is no room: the
+ * next one has its count.
+ */
+void nqe_event_lost(struct nqe_engine *e, struct nqe_session *s,
+		    const struct nqd_control_loss *loss)
+{
+	struct nqe_event event = {
+		.type = NQE_EVENT_FRAMES_LOST,
+		.value = { s->control_ids[loss->id], loss->pn, loss->losses, loss->final },
+	};
+
+	if (loss->final || nqe_event_room(s))
+		nqe_event_note(e, s, &event, NULL, 0);
 }
 
 void nqe_event_state(struct nqe_engine *e, struct nqe_session *s, u32 flags)
@@ -225,7 +244,7 @@ static void nqe_event_fill_state(struct nqe_session *s, struct nqe_event *event)
 		return;
 	event->value[0] = s->conn.keys.rx_generation;
 	event->value[1] = s->conn.keys.tx_generation;
-	event->value[2] = nqd_conn_max_payload(&s->conn) ? nqd_conn_max_payload(&s->conn) - 1 : 0;
+	event->value[2] = nqe_tx_inner_mtu(s);
 	event->value[3] = event->flags & NQD_CONN_EVENT_PEER_CLOSED ? s->conn.peer_close.code
 								    : s->conn.state.error_code;
 }

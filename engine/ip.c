@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ip.h"
 
+#include "checksum.h"
+
 #include <linux/errno.h>
 #include <linux/unaligned.h>
 
@@ -34,4 +36,18 @@ int nqe_ip_parse(const u8 *packet, u32 room, struct nqe_ip *ip)
 		return -EINVAL;
 	}
 	return ip->len <= room ? 0 : -EINVAL;
+}
+
+void nqe_ip_set_ce(u8 *packet, const struct nqe_ip *ip)
+{
+	/* IPv6: the traffic class begins in the first byte's lower half. */
+	u8 *field = packet + 1, shift = ip->version == 4 ? 0 : 4;
+
+	if (!(*field >> shift & NQE_IP_ECN_MASK))
+		return;
+	*field |= (u8)(NQE_IP_ECN_MASK << shift);
+	if (ip->version == 4) {
+		memset(packet + 10, 0, 2);
+		nqe_csum_store(packet + 10, nqe_csum_finish(nqe_csum_add(0, packet, ip->l4)));
+	}
 }

@@ -10,6 +10,7 @@
 #define NQE_IPPROTO_UDP 17
 #define NQE_IPPROTO_ICMPV6 58
 
+#define NQE_IP_ECN_MASK 3
 #define NQE_IPV4_HEADER 20
 #define NQE_IPV6_HEADER 40
 #define NQE_UDP_HEADER 8
@@ -44,5 +45,15 @@ struct nqe_ip {
  * Return: 0, or -EINVAL for anything that is no whole IP packet.
  */
 int nqe_ip_parse(const u8 *packet, u32 room, struct nqe_ip *ip);
+
+/**
+ * nqe_ip_set_ce - the datagram around a packet met congestion
+ * @packet: the packet
+ * @ip: its outline
+ *
+ * RFC 6040 section 4.2, but for packets whose ends do not know ECN: they are not dropped, since the
+ * sender of the datagram reacts to the mark itself (RFC 9000 section 13.4).
+ */
+void nqe_ip_set_ce(u8 *packet, const struct nqe_ip *ip);
 
 #endif

@@ -21,17 +21,17 @@ static u32 nqe_out_pn_at(const struct nqe_session *s)
  * Room for a datagram of @size bytes behind those that wait, which leave first where it does not
  * fit.
  */
-u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 ecn)
+u8 *nqe_out_reserve(struct nqe_engine *e, struct nqe_session *s, u32 size, u8 tos)
 {
 	struct nqe_out *out = &e->out;
 
 	if (out->count &&
-	    (out->session != s || out->ecn != ecn || out->closed || size > out->segment ||
+	    (out->session != s || out->tos != tos || out->closed || size > out->segment ||
 	     out->count == NQE_UDP_MAX_SEGMENTS || out->len + size > NQE_UDP_MAX_SEND))
 		nqe_out_flush(e);
 	if (!out->count) {
 		out->session = s;
-		out->ecn = ecn;
+		out->tos = tos;
 		out->segment = size;
 	}
 	return out->data + out->len;
@@ -104,8 +104,15 @@ void nqe_out_flush(struct nqe_engine *e)
 	if (nqe_out_protect(out)) {
 		s->stats.drops[NQD_DROP_HEADER_PROTECTION] += out->count;
 	} else {
-		err = nqe_udp_send(&s->socket->udp, &s->config.remote, &s->config.local, out->ecn,
-				   out->data, out->len, out->segment, &sent);
+		const struct nqe_udp_header header = {
+			.remote = s->config.remote,
+			.local = s->config.local,
+			.mark = s->config.policy.mark,
+			.tos = out->tos,
+		};
+
+		err = nqe_udp_send(&s->socket->udp, &header, out->data, out->len, out->segment,
+				   &sent);
 		s->socket->stats.tx_datagrams += sent;
 		s->socket->stats.tx_batches++;
 		if (out->count > 1) {

@@ -73,7 +73,7 @@ static bool nqe_rx_source_allowed(struct nqe_session *s, const u8 *packet, const
 	return true;
 }
 
-static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u32 len)
+static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u32 len, u8 ecn)
 {
 	struct nqe_device *d = s->device;
 	struct nqe_ip ip;
@@ -92,6 +92,8 @@ static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u
 		nqe_rx_drop(s, NQD_DROP_ROUTE_EPOCH);
 		return;
 	}
+	if (unlikely(ecn == NQD_ECN_CE) && s->config.policy.ecn)
+		nqe_ip_set_ce(packet, &ip);
 	s->stats.rx_packets++;
 	s->stats.rx_bytes += len;
 	d->stats.rx_packets++;
@@ -99,7 +101,8 @@ static void nqe_rx_ip(struct nqe_engine *e, struct nqe_session *s, u8 *packet, u
 	nqe_coalesce_add(&d->coalesce, packet, len, &ip);
 }
 
-static void nqe_rx_payload(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len)
+static void nqe_rx_payload(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len,
+			   u8 ecn)
 {
 	u64 context;
 	int n = nqd_varint_get(payload, len, &context);
@@ -107,7 +110,7 @@ static void nqe_rx_payload(struct nqe_engine *e, struct nqe_session *s, u8 *payl
 	if (!n || context > CONTEXT_CONTROL)
 		nqe_rx_drop(s, NQD_DROP_CONTEXT_UNKNOWN);
 	else if (context == CONTEXT_IP)
-		nqe_rx_ip(e, s, payload + n, len - (u32)n);
+		nqe_rx_ip(e, s, payload + n, len - (u32)n, ecn);
 	else if (!nqe_event_payload(e, s, NQE_EVENT_DATAGRAM, payload, len))
 		nqe_rx_drop(s, NQD_DROP_EVENT_QUEUE_FULL);
 }
@@ -129,7 +132,7 @@ static bool nqe_rx_for_user_space(const u8 *payload, u32 len)
 }
 
 /* More than one DATAGRAM, or frames for user space: the packet is walked again. */
-static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len,
+static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *payload, u32 len, u8 ecn,
 			  const struct nqd_conn_rx_result *res)
 {
 	struct nqd_frame_iter it;
@@ -139,13 +142,12 @@ static void nqe_rx_frames(struct nqe_engine *e, struct nqe_session *s, u8 *paylo
 	nqd_frame_iter_init(&it, payload, len);
 	while (nqd_frame_next(&it, &frame) > 0) {
 		if (frame.type == NQD_FRAME_DATAGRAM || frame.type == NQD_FRAME_DATAGRAM_LEN) {
-			nqe_rx_payload(e, s, payload + frame.data.offset, frame.data.len);
+			nqe_rx_payload(e, s, payload + frame.data.offset, frame.data.len, ecn);
 		} else if (res->handup_frames && nqd_frame_class(frame.type) == NQD_FRAME_HAND_UP) {
 			memcpy(e->frames + used, payload + frame.bytes.offset, frame.bytes.len);
 			used += frame.bytes.len;
 		}
 	}
-	s->stats.handed_up += res->handup_frames;
 	if (used && !nqe_event_payload(e, s, NQE_EVENT_FRAMES, e->frames, used))
 		nqe_rx_drop(s, NQD_DROP_NO_MEMORY);
 }
@@ -210,9 +212,9 @@ static void nqe_rx_packet(struct nqe_engine *e, struct nqe_session *s, u8 *data,
 	if (reason != NQD_DROP_NONE)
 		nqe_rx_drop(s, reason);
 	else if (res.datagrams == 1 && !res.handup_frames)
-		nqe_rx_payload(e, s, data + header + res.datagram.offset, res.datagram.len);
+		nqe_rx_payload(e, s, data + header + res.datagram.offset, res.datagram.len, ecn);
 	else if (res.datagrams || res.handup_frames)
-		nqe_rx_frames(e, s, data + header, len - header - NQE_CRYPTO_TAG, &res);
+		nqe_rx_frames(e, s, data + header, len - header - NQE_CRYPTO_TAG, ecn, &res);
 	if (s->conn.events)
 		nqe_control_events(e, s);
 }

@@ -68,7 +68,8 @@ static void nqe_tx_enqueue(struct nqe_engine *e, struct nqe_device *d, struct nq
 		nqe_tx_drop(e, packet, d->stats.drops, NQD_DROP_NO_ROUTE);
 		return;
 	}
-	if (!s->active || s->conn.state.state != NQD_SESSION_STATE_ACTIVE) {
+	if (!s->active || s->conn.state.state != NQD_SESSION_STATE_ACTIVE ||
+	    !s->config.policy.send_data) {
 		nqe_tx_drop(e, packet, s->stats.drops, NQD_DROP_STATE);
 		return;
 	}
@@ -159,6 +160,23 @@ static bool nqe_tx_grow_ring(struct nqe_session *s)
 	return true;
 }
 
+/* DSCP of a session's own packets, and ECN. */
+static u8 nqe_tx_tos(const struct nqe_session *s, u8 ecn)
+{
+	return (u8)(s->config.policy.dscp << 2 | ecn);
+}
+
+/* The same for a datagram around an IP packet. */
+static u8 nqe_tx_tos_around(const struct nqe_session *s, const u8 *inner, u8 ecn)
+{
+	u8 class;
+
+	if (!s->config.policy.dscp_inherit)
+		return nqe_tx_tos(s, ecn);
+	class = inner[0] >> 4 == 4 ? inner[1] : (u8)(inner[0] << 4 | inner[1] >> 4);
+	return (u8)((class & ~NQE_IP_ECN_MASK) | ecn);
+}
+
 /* What must leave without user data: ACK, PING, probes, control frames, CONNECTION_CLOSE. */
 static void nqe_tx_pending(struct nqe_engine *e, struct nqe_session *s)
 {
@@ -174,18 +192,26 @@ static void nqe_tx_pending(struct nqe_engine *e, struct nqe_session *s)
 			continue;
 		if (verdict != NQD_CONN_SEND)
 			return;
-		packet = nqe_out_reserve(e, s, plan.size, plan.ecn);
+		packet = nqe_out_reserve(e, s, plan.size, nqe_tx_tos(s, plan.ecn));
 		memcpy(nqe_out_header(s, &plan, 0, packet), e->frames, plan.frames_len);
 		nqe_out_seal(e, &plan, 0, packet);
 		s->deficit -= plan.size;
 	}
 }
 
+/* The largest IP packet that may leave, 0 for none at all. */
+u32 nqe_tx_inner_mtu(const struct nqe_session *s)
+{
+	u32 payload = nqd_conn_max_payload(&s->conn);
+	u32 fits = payload ? payload - 1 : 0;
+
+	return s->config.policy.mtu ? min(s->config.policy.mtu, fits) : fits;
+}
+
 /* Tells the inner sender, once for each packet of the device, and gives the packet up. */
 static void nqe_tx_too_big(struct nqe_engine *e, struct nqe_session *s)
 {
-	u32 most = nqd_conn_max_payload(&s->conn);
-	u32 mtu = most ? most - 1 : 0;
+	u32 mtu = nqe_tx_inner_mtu(s);
 	struct nqe_vnet vnet = { 0 };
 	u8 answer[NQE_ICMP_ROOM];
 	struct iovec iov[2] = { { &vnet, sizeof(vnet) }, { answer, 0 } };
@@ -223,10 +249,11 @@ static bool nqe_tx_head(struct nqe_engine *e, struct nqe_session *s)
 static void nqe_tx_segments(struct nqe_engine *e, struct nqe_session *s,
 			    const struct nqd_conn_plan *plan)
 {
+	u8 tos = nqe_tx_tos_around(s, s->current->data, plan->ecn);
 	u32 i;
 
 	for (i = 0; i < plan->count; i++) {
-		u8 *packet = nqe_out_reserve(e, s, plan->size, plan->ecn);
+		u8 *packet = nqe_out_reserve(e, s, plan->size, tos);
 		u8 *p = nqe_out_header(s, plan, i, packet);
 		u32 len;
 
@@ -277,7 +304,7 @@ static bool nqe_tx_packet(struct nqe_engine *e, struct nqe_session *s)
 		return false;
 	}
 	len = nqe_segment_len(&s->cursor);
-	if (1 + len > nqd_conn_max_payload(&s->conn)) {
+	if (len > nqe_tx_inner_mtu(s)) {
 		nqe_tx_too_big(e, s);
 		return true;
 	}
@@ -319,7 +346,7 @@ static bool nqe_tx_payload(struct nqe_engine *e, struct nqe_session *s)
 	}
 	if (verdict != NQD_CONN_SEND)
 		return nqe_tx_refused(e, s, verdict, &plan);
-	packet = nqe_out_reserve(e, s, plan.size, plan.ecn);
+	packet = nqe_out_reserve(e, s, plan.size, nqe_tx_tos(s, plan.ecn));
 	p = nqe_out_header(s, &plan, 0, packet);
 	memcpy(p, e->frames, plan.frames_len);
 	memcpy(p + plan.frames_len, payload->data, payload->len);

@@ -16,8 +16,8 @@
 
 #define SOCKET_BUFFER (8 << 20)
 #define ECN_MASK 3
-/* Both control messages of any family fit: packet info and traffic class, a segment size beside. */
-#define CONTROL_ROOM (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
+/* Packet info of any family, and beside it traffic class, segment size and mark. */
+#define CONTROL_ROOM (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 3 * CMSG_SPACE(sizeof(int)))
 
 union nqe_udp_control {
 	struct cmsghdr aligned;
@@ -273,19 +273,21 @@ static struct cmsghdr *nqe_udp_put_control(struct msghdr *header, int level, int
 }
 
 static void nqe_udp_build_control(const struct nqe_udp *u, struct msghdr *header,
-				  const struct nqe_address *remote, const struct nqe_address *local,
-				  u8 ecn)
+				  const struct nqe_udp_header *to)
 {
-	int value = ecn;
+	const struct nqe_address *local = &to->local;
+	int value = to->tos;
 
 	/*
 	 * To an IPv4 peer an IPv6 socket sends IPv4 packets: their TOS, but still an IPv6 packet
 	 * info.
 	 */
-	if (ecn && remote->family == 4)
+	if (value && to->remote.family == 4)
 		nqe_udp_put_control(header, IPPROTO_IP, IP_TOS, &value, sizeof(value));
-	else if (ecn)
+	else if (value)
 		nqe_udp_put_control(header, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
+	if (to->mark)
+		nqe_udp_put_control(header, SOL_SOCKET, SO_MARK, &to->mark, sizeof(to->mark));
 	if (!local->family)
 		return;
 	if (u->family == AF_INET) {
@@ -326,9 +328,8 @@ static int nqe_udp_send_each(const struct nqe_udp *u, const struct msghdr *commo
 	return 0;
 }
 
-int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
-		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
-		 u32 *sent)
+int nqe_udp_send(struct nqe_udp *u, const struct nqe_udp_header *to, const u8 *data, u32 len,
+		 u32 segment, u32 *sent)
 {
 	union nqe_udp_control control = { 0 };
 	struct msghdr header = { .msg_control = &control };
@@ -341,12 +342,12 @@ int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
 
 	*sent = 0;
 	header.msg_name = &name;
-	header.msg_namelen = nqe_udp_to_sockaddr(u, remote, &name);
+	header.msg_namelen = nqe_udp_to_sockaddr(u, &to->remote, &name);
 	if (!header.msg_namelen)
 		return -EAFNOSUPPORT;
 	header.msg_iov = &iov;
 	header.msg_iovlen = 1;
-	nqe_udp_build_control(u, &header, remote, local, ecn);
+	nqe_udp_build_control(u, &header, to);
 	plain = header.msg_controllen;
 	if (count > 1 && !(u->offloads & NQE_UDP_GSO))
 		return nqe_udp_send_each(u, &header, iov.iov_base, len, segment, sent);

@@ -110,11 +110,23 @@ void nqe_udp_close(struct nqe_udp *u);
 int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b);
 
 /**
- * nqe_udp_send - send datagrams to one peer
- * @u: socket
+ * struct nqe_udp_header - what datagrams of one call have in common
  * @remote: peer
  * @local: source address; family 0 leaves it to routing
- * @ecn: enum nqd_ecn
+ * @mark: SO_MARK; 0: that of the socket
+ * @tos: DSCP and ECN of the IP header; 0: those of the socket
+ */
+struct nqe_udp_header {
+	struct nqe_address remote;
+	struct nqe_address local;
+	u32 mark;
+	u8 tos;
+};
+
+/**
+ * nqe_udp_send - send datagrams to one peer
+ * @u: socket
+ * @to: where to, and how
  * @data: the datagrams, back to back
  * @len: bytes of all, at most NQE_UDP_MAX_SEND
  * @segment: bytes of each; the last may be shorter; at most NQE_UDP_MAX_SEGMENTS of them
@@ -123,9 +135,8 @@ int nqe_udp_receive(struct nqe_udp *u, struct nqe_udp_batch *b);
  * Return: 0, or the negative errno that stopped it; -EAGAIN: the socket's buffer is full;
  * -EMSGSIZE: a datagram is larger than the interface's MTU.
  */
-int nqe_udp_send(struct nqe_udp *u, const struct nqe_address *remote,
-		 const struct nqe_address *local, u8 ecn, const u8 *data, u32 len, u32 segment,
-		 u32 *sent);
+int nqe_udp_send(struct nqe_udp *u, const struct nqe_udp_header *to, const u8 *data, u32 len,
+		 u32 segment, u32 *sent);
 
 /* Same address and port. */
 bool nqe_address_equal(const struct nqe_address *a, const struct nqe_address *b);

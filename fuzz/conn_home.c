@@ -90,21 +90,31 @@ static void grow_ring(struct home *h)
 	free(old);
 }
 
+static void release_blob(struct home *h, u64 id)
+{
+	CHECK(id < h->blob_next && h->blobs[id % HOME_BLOBS].queued);
+	/* Reading them from now on would be a mistake: make it show. */
+	memset(h->blobs[id % HOME_BLOBS].bytes, 0xff, sizeof(h->blobs[0].bytes));
+	h->blobs[id % HOME_BLOBS].queued = false;
+}
+
 void home_events(struct home *h)
 {
 	u32 events = nqd_conn_events(&h->c);
+	struct nqd_control_loss loss;
 	u64 id;
 
 	if (events & NQD_CONN_EVENT_KEYS_FORGET)
 		forget_keys(h);
 	if (events & NQD_CONN_EVENT_RING)
 		grow_ring(h);
-	while (nqd_control_pop(&h->c.control, &id)) {
-		CHECK(id < h->blob_next && h->blobs[id % HOME_BLOBS].queued);
-		/* Reading them from now on would be a mistake: make it show. */
-		memset(h->blobs[id % HOME_BLOBS].bytes, 0xff, sizeof(h->blobs[0].bytes));
-		h->blobs[id % HOME_BLOBS].queued = false;
+	while (nqd_control_pop_lost(&h->c.control, &loss)) {
+		CHECK(loss.losses && events & NQD_CONN_EVENT_CONTROL_LOST);
+		if (loss.final)
+			release_blob(h, loss.id);
 	}
+	while (nqd_control_pop(&h->c.control, &id))
+		release_blob(h, id);
 	if (events & NQD_CONN_EVENT_ERROR)
 		CHECK(h->c.state.state >= NQD_SESSION_STATE_CLOSING);
 	if (events & (NQD_CONN_EVENT_PEER_CLOSED | NQD_CONN_EVENT_IDLE))

@@ -204,7 +204,9 @@ static void op_control(struct home *h, struct script *s)
 	if (blob->queued)
 		return;
 	memcpy(blob->bytes, bytes, len);
-	ret = nqd_conn_queue_control(&h->c, h->blob_next, blob->bytes, (u32)len);
+	ret = script_u8(s) & 1 ?
+		      nqd_conn_queue_control_once(&h->c, h->blob_next, blob->bytes, (u32)len) :
+		      nqd_conn_queue_control(&h->c, h->blob_next, blob->bytes, (u32)len);
 	CHECK(ret <= 0);
 	if (ret == 0) {
 		blob->queued = true;

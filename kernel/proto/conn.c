@@ -105,6 +105,10 @@ int nqd_conn_init(struct nqd_conn *c, const struct nqd_conn_config *config, u64 
 		return ret;
 	}
 
+	/* RFC 9001 section 6.5: keys of before the handover stay as long as any old keys. */
+	if (keys.rx_old)
+		c->keys.forget_at = now + 3 * nqd_rtt_pto(&c->recovery.rtt);
+
 	nqd_received_init(&c->received, config->received_floor);
 	ret = nqd_received_import(&c->received, config->received, config->received_count,
 				  config->received_floor, now, &config->received_ecn);
@@ -269,6 +273,75 @@ int nqd_conn_queue_control(struct nqd_conn *c, u64 id, const u8 *bytes, u32 len)
 	if (!ret)
 		c->wanted |= NQD_CONN_WANT_CONTROL;
 	return ret;
+}
+
+/**
+ * nqd_conn_queue_control_once() - send frames, and not again after a loss
+ * @c: connection
+ * @id: the caller's name for them
+ * @bytes: whole frames, unchanged until nqd_control_pop() or a final nqd_control_pop_lost() returns @id
+ * @len: bytes
+ *
+ * Return: as nqd_conn_queue_control().
+ */
+int nqd_conn_queue_control_once(struct nqd_conn *c, u64 id, const u8 *bytes, u32 len)
+{
+	int ret;
+
+	if (c->state.state != NQD_SESSION_STATE_ACTIVE)
+		return -ENOTCONN;
+	ret = nqd_control_queue_once(&c->control, id, bytes, len, c->client);
+	if (!ret)
+		c->wanted |= NQD_CONN_WANT_CONTROL;
+	return ret;
+}
+
+/**
+ * nqd_conn_set_timers() - change idle timeout and keepalive of an installed connection
+ * @c: connection
+ * @idle_timeout: effective idle timeout, ns; 0: none
+ * @keepalive: silence before a PING, ns; 0: none
+ *
+ * Both count from when they would have counted.
+ *
+ * Return: 0, or -EINVAL above a day.
+ */
+int nqd_conn_set_timers(struct nqd_conn *c, u64 idle_timeout, u64 keepalive)
+{
+	if (idle_timeout > NQD_CONN_TIMEOUT_MAX || keepalive > NQD_CONN_TIMEOUT_MAX)
+		return -EINVAL;
+	c->state.idle_timeout = idle_timeout;
+	c->state.keepalive = keepalive;
+	return 0;
+}
+
+/**
+ * nqd_conn_set_mtu() - the owner knows a size that passes the path
+ * @c: connection
+ * @now: time
+ * @mtu: UDP payload size, 1200 to @ceiling
+ * @ceiling: largest UDP payload to probe for; @mtu for no search
+ *
+ * Return: 0, or -EINVAL.
+ */
+int nqd_conn_set_mtu(struct nqd_conn *c, u64 now, u32 mtu, u32 ceiling)
+{
+	if (mtu < NQD_MIN_DATAGRAM_SIZE || ceiling < mtu || ceiling > NQD_CONN_UDP_MAX)
+		return -EINVAL;
+	if (nqd_pmtu_set(&c->pmtu, mtu, ceiling, now))
+		nqd_conn_mtu_changed(c);
+	nqd_conn_want_pmtu(c);
+	return 0;
+}
+
+/**
+ * nqd_conn_set_ecn() - mark packets from now on, or no longer
+ * @c: connection
+ * @wanted: mark them, once more after validation of the path (RFC 9000 section 13.4.2.2)
+ */
+void nqd_conn_set_ecn(struct nqd_conn *c, bool wanted)
+{
+	nqd_ecn_validate_restart(&c->recovery.ecn, wanted);
 }
 
 /**

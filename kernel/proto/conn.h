@@ -54,6 +54,7 @@
 #define NQD_CONN_EVENT_DRAINED 0x4000 /* CLOSING or DRAINING is over: the session may be freed */
 #define NQD_CONN_EVENT_RING 0x8000 /* the sent ring should grow: nqd_sent_want_grow(&recovery.sent) */
 #define NQD_CONN_EVENT_CONGESTION 0x10000 /* the window was reduced */
+#define NQD_CONN_EVENT_CONTROL_LOST 0x20000 /* nqd_control_pop_lost() has something */
 
 /* What nqd_conn_tx_pending() has to send, beside an ACK. */
 #define NQD_CONN_WANT_CLOSE 0x01
@@ -148,6 +149,8 @@ struct nqd_conn_config {
  * @tx_datagrams: DATAGRAM frames sent
  * @rx_acks: ACK frames received
  * @tx_acks: ACK frames sent
+ * @rx_other: other frames received, without PADDING
+ * @tx_other: other frames sent, without PADDING
  * @tx_ack_only: packets sent with nothing but an ACK frame
  * @tx_cwnd: attempts to send that the window stopped
  * @tx_paced: attempts to send that the pacer delayed
@@ -166,6 +169,8 @@ struct nqd_conn_stats {
 	u64 tx_datagrams;
 	u64 rx_acks;
 	u64 tx_acks;
+	u64 rx_other;
+	u64 tx_other;
 	u64 tx_ack_only;
 	u64 tx_cwnd;
 	u64 tx_paced;
@@ -308,6 +313,10 @@ int nqd_conn_close(struct nqd_conn *c, u64 now, u64 code, bool application);
 int nqd_conn_update_keys(struct nqd_conn *c, u64 now);
 int nqd_conn_next_keys_installed(struct nqd_conn *c, u64 now, enum nqd_keys_dir dir, u64 generation);
 int nqd_conn_queue_control(struct nqd_conn *c, u64 id, const u8 *bytes, u32 len);
+int nqd_conn_queue_control_once(struct nqd_conn *c, u64 id, const u8 *bytes, u32 len);
+int nqd_conn_set_timers(struct nqd_conn *c, u64 idle_timeout, u64 keepalive);
+int nqd_conn_set_mtu(struct nqd_conn *c, u64 now, u32 mtu, u32 ceiling);
+void nqd_conn_set_ecn(struct nqd_conn *c, bool wanted);
 int nqd_conn_validate_path(struct nqd_conn *c, u64 now, enum nqd_path_index target,
 			   const u8 data[NQD_PATH_CHALLENGES][NQD_PATH_DATA_LEN]);
 void nqd_conn_mtu_reported(struct nqd_conn *c, u64 now, u32 mtu);

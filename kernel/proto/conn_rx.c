@@ -23,6 +23,7 @@
  * @error: QUIC error code, with @ret < 0
  * @error_frame_type: frame type that caused it
  * @effects: frames that change the state of the connection
+ * @others: see nqd_conn_rx_other()
  * @eliciting: the packet must be acknowledged
  * @close: there is a CONNECTION_CLOSE frame
  * @kept: the first of those with an effect
@@ -31,6 +32,7 @@ struct nqd_conn_scan {
 	u64 error;
 	u64 error_frame_type;
 	u32 effects;
+	u32 others;
 	bool eliciting;
 	bool close;
 	struct nqd_frame kept[NQD_CONN_RX_KEPT];
@@ -151,6 +153,13 @@ static int nqd_conn_scan_frame(const struct nqd_conn *c, const struct nqd_frame 
 	}
 }
 
+/* Neither DATAGRAM nor ACK, which have counters of their own; PADDING is bytes, not a number of frames. */
+static bool nqd_conn_rx_other(u32 type)
+{
+	return type != NQD_FRAME_DATAGRAM && type != NQD_FRAME_DATAGRAM_LEN &&
+	       type != NQD_FRAME_ACK && type != NQD_FRAME_ACK_ECN && type != NQD_FRAME_PADDING;
+}
+
 static int nqd_conn_scan(const struct nqd_conn *c, const u8 *payload, u32 len,
 			 struct nqd_conn_scan *scan, struct nqd_conn_rx_result *res)
 {
@@ -173,6 +182,7 @@ static int nqd_conn_scan(const struct nqd_conn *c, const u8 *payload, u32 len,
 		ret = nqd_conn_scan_frame(c, frame, scan, res);
 		if (ret < 0)
 			return ret;
+		scan->others += nqd_conn_rx_other(frame->type);
 		scan->effects += (u32)ret;
 	}
 }
@@ -213,6 +223,8 @@ void nqd_conn_told_lost(void *ctx, u64 pn, const struct nqd_sent_packet *p)
 		nqd_control_on_lost(&c->control, pn);
 		if (c->control.queued)
 			c->wanted |= NQD_CONN_WANT_CONTROL;
+		if (c->control.lost)
+			c->events |= NQD_CONN_EVENT_CONTROL_LOST;
 	}
 	if (nqd_pmtu_lost(&c->pmtu, pn, p->size, told->now))
 		nqd_conn_mtu_changed(c);
@@ -412,6 +424,7 @@ enum nqd_drop_reason nqd_conn_rx_opened(struct nqd_conn *c, u64 now, const struc
 	res->handup_frames = 0;
 	res->handup_bytes = 0;
 	scan.effects = 0;
+	scan.others = 0;
 	scan.eliciting = true;
 	scan.close = false;
 
@@ -457,6 +470,7 @@ enum nqd_drop_reason nqd_conn_rx_opened(struct nqd_conn *c, u64 now, const struc
 	c->stats.rx_packets++;
 	c->stats.rx_bytes += rx->size;
 	c->stats.rx_datagrams += res->datagrams;
+	c->stats.rx_other += scan.others;
 	if (scan.effects)
 		nqd_conn_rx_effects(c, now, rx, &scan, payload, len);
 	return NQD_DROP_NONE;

@@ -31,6 +31,7 @@
  * @len: bytes taken
  * @pn_len: bytes of the packet number
  * @flags: NQD_SENT_*
+ * @others: frames but DATAGRAM, ACK and PADDING
  * @ack_reported: with NQD_SENT_ACK: Largest Acknowledged of the ACK frame
  */
 struct nqd_conn_out {
@@ -39,6 +40,7 @@ struct nqd_conn_out {
 	u32 len;
 	u8 pn_len;
 	u16 flags;
+	u32 others;
 	u64 ack_reported;
 };
 
@@ -99,6 +101,7 @@ static void nqd_conn_out_init(const struct nqd_conn *c, struct nqd_conn_out *out
 		out->pn_len = NQD_CONN_TX_MIN_PN_LEN;
 	out->room = min(room, c->pmtu.current_size - c->overhead - out->pn_len);
 	out->flags = 0;
+	out->others = 0;
 	out->ack_reported = NQD_PN_NONE;
 }
 
@@ -127,8 +130,24 @@ static int nqd_conn_out_ping(struct nqd_conn_out *out)
 	if (len < 0)
 		return len;
 	out->len += (u32)len;
+	out->others++;
 	out->flags |= NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT;
 	return 0;
+}
+
+/* Control frames of the owner, as many as fit. Returns their bytes. */
+static u32 nqd_conn_out_control(struct nqd_conn *c, struct nqd_conn_out *out)
+{
+	u64 before = c->control.frames;
+	u32 len = nqd_control_fill(&c->control, out->buf + out->len, out->room - out->len,
+				   nqd_sent_next_pn(&c->recovery.sent));
+
+	if (!len)
+		return 0;
+	out->len += len;
+	out->others += (u32)(c->control.frames - before);
+	out->flags |= NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_CONTROL;
+	return len;
 }
 
 /* PADDING until the payload has @len bytes. */
@@ -181,6 +200,7 @@ static void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packet
 				(out->pn_len - 1));
 	plan->ecn = (u8)mark;
 	plan->path = NQD_PATH_ACTIVE;
+	c->stats.tx_other += out->others;
 	c->stats.tx_packets += packets;
 	c->stats.tx_bytes += (u64)size * packets;
 	c->retry_at = 0;
@@ -350,6 +370,7 @@ static enum nqd_conn_verdict nqd_conn_tx_close(struct nqd_conn *c, u64 now, stru
 	if (verdict != NQD_CONN_SEND)
 		return verdict;
 	out->len = (u32)len;
+	out->others = 1;
 	c->state.close_pending = false;
 	c->wanted = 0;
 	return nqd_conn_tx_finish(c, now, out, plan);
@@ -398,6 +419,7 @@ static enum nqd_conn_verdict nqd_conn_tx_path(struct nqd_conn *c, u64 now, struc
 	if (verdict != NQD_CONN_SEND)
 		return verdict;
 	out->len = (u32)len;
+	out->others = 1;
 	out->flags |= NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_PATH;
 	allowance = nqd_path_allowance(&c->path, path);
 	nqd_conn_out_pad(out, (u32)min_t(u64, allowance, NQD_MIN_DATAGRAM_SIZE) - base);
@@ -423,14 +445,9 @@ static enum nqd_conn_verdict nqd_conn_tx_probe(struct nqd_conn *c, u64 now, stru
 	if (nqd_ack_pending(&c->ack))
 		nqd_conn_out_ack(c, now, out);
 	if (nqd_control_requeue_oldest(&c->control))
-		len = nqd_control_fill(&c->control, out->buf + out->len, out->room - out->len,
-				       nqd_sent_next_pn(&c->recovery.sent));
-	if (len) {
-		out->len += len;
-		out->flags |= NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_CONTROL;
-	} else if (nqd_conn_out_ping(out)) {
+		len = nqd_conn_out_control(c, out);
+	if (!len && nqd_conn_out_ping(out))
 		return NQD_CONN_NO_ROOM;
-	}
 	out->flags |= NQD_SENT_PROBE;
 	if (!c->control.queued)
 		c->wanted &= ~(u32)NQD_CONN_WANT_CONTROL;
@@ -458,20 +475,16 @@ static enum nqd_conn_verdict nqd_conn_tx_control(struct nqd_conn *c, u64 now, st
 	if (nqd_ack_pending(&c->ack))
 		nqd_conn_out_ack(c, now, out);
 	if (c->control.queued) {
-		len = nqd_control_fill(&c->control, out->buf + out->len, out->room - out->len,
-				       nqd_sent_next_pn(&c->recovery.sent));
+		len = nqd_conn_out_control(c, out);
 		/* The blob did not fit beside the ACK: the ACK waits for the next packet. */
 		if (!len && out->len) {
 			out->len = 0;
 			out->flags = 0;
 			out->ack_reported = NQD_PN_NONE;
-			len = nqd_control_fill(&c->control, out->buf, out->room,
-					       nqd_sent_next_pn(&c->recovery.sent));
+			len = nqd_conn_out_control(c, out);
 		}
 		if (!len)
 			return NQD_CONN_NO_ROOM;
-		out->len += len;
-		out->flags |= NQD_SENT_ACK_ELICITING | NQD_SENT_IN_FLIGHT | NQD_SENT_CONTROL;
 	} else if (nqd_conn_out_ping(out)) {
 		return NQD_CONN_NO_ROOM;
 	}
@@ -599,7 +612,7 @@ void nqd_conn_tx_failed(struct nqd_conn *c, u64 now, u64 pn)
 	if (nqd_recovery_cancel(&c->recovery, pn))
 		return;
 	c->stats.tx_failed++;
-	nqd_control_on_lost(&c->control, pn);
+	nqd_control_on_unsent(&c->control, pn);
 	if (c->control.queued && c->state.state == NQD_SESSION_STATE_ACTIVE)
 		c->wanted |= NQD_CONN_WANT_CONTROL;
 	if (c->pmtu.probe_pn == pn)

@@ -46,14 +46,16 @@ static bool nqd_control_allowed(u32 type, bool client)
 }
 
 /* The bytes become a part of some packet, so a frame that runs to its end would swallow what follows. */
-static int nqd_control_check(const u8 *bytes, u32 len, bool client)
+static int nqd_control_check(const u8 *bytes, u32 len, bool client, u32 *frames)
 {
 	struct nqd_frame_iter it;
 	struct nqd_frame frame;
 	int ret;
 
+	*frames = 0;
 	nqd_frame_iter_init(&it, bytes, len);
 	while ((ret = nqd_frame_next(&it, &frame)) > 0) {
+		++*frames;
 		if (!nqd_control_allowed(frame.type, client))
 			return -EPERM;
 		if (frame.type >= NQD_FRAME_STREAM && frame.type <= NQD_FRAME_STREAM_LAST &&
@@ -61,6 +63,37 @@ static int nqd_control_check(const u8 *bytes, u32 len, bool client)
 			return -EINVAL;
 	}
 	return ret < 0 ? -EINVAL : 0;
+}
+
+static int nqd_control_put(struct nqd_control *c, u64 id, const u8 *bytes, u32 len, bool client,
+			   bool once)
+{
+	struct nqd_control_slot *slot;
+	u32 i, frames;
+	int ret;
+
+	if (!len || len > NQD_FRAMES_MAX_LEN)
+		return -EMSGSIZE;
+	ret = nqd_control_check(bytes, len, client, &frames);
+	if (ret)
+		return ret;
+	for (i = 0; i < c->capacity; i++) {
+		slot = &c->slots[i];
+		if (slot->state != NQD_CONTROL_FREE)
+			continue;
+		memset(slot, 0, sizeof(*slot));
+		slot->id = id;
+		slot->order = c->next_order++;
+		slot->pn = NQD_PN_NONE;
+		slot->bytes = bytes;
+		slot->len = len;
+		slot->frames = frames;
+		slot->once = once;
+		slot->state = NQD_CONTROL_QUEUED;
+		c->queued++;
+		return 0;
+	}
+	return -ENOBUFS;
 }
 
 /**
@@ -76,30 +109,22 @@ static int nqd_control_check(const u8 *bytes, u32 len, bool client)
  */
 int nqd_control_queue(struct nqd_control *c, u64 id, const u8 *bytes, u32 len, bool client)
 {
-	struct nqd_control_slot *slot;
-	int ret;
-	u32 i;
+	return nqd_control_put(c, id, bytes, len, client, false);
+}
 
-	if (!len || len > NQD_FRAMES_MAX_LEN)
-		return -EMSGSIZE;
-	ret = nqd_control_check(bytes, len, client);
-	if (ret)
-		return ret;
-	for (i = 0; i < c->capacity; i++) {
-		slot = &c->slots[i];
-		if (slot->state != NQD_CONTROL_FREE)
-			continue;
-		memset(slot, 0, sizeof(*slot));
-		slot->id = id;
-		slot->order = c->next_order++;
-		slot->pn = NQD_PN_NONE;
-		slot->bytes = bytes;
-		slot->len = len;
-		slot->state = NQD_CONTROL_QUEUED;
-		c->queued++;
-		return 0;
-	}
-	return -ENOBUFS;
+/**
+ * nqd_control_queue_once() - queue a blob that is not sent again
+ * @c: queue
+ * @id: the caller's name for it
+ * @bytes: whole frames, unchanged until the id is popped
+ * @len: bytes, 1 to NQD_FRAMES_MAX_LEN
+ * @client: this end is the client
+ *
+ * Return: as nqd_control_queue().
+ */
+int nqd_control_queue_once(struct nqd_control *c, u64 id, const u8 *bytes, u32 len, bool client)
+{
+	return nqd_control_put(c, id, bytes, len, client, true);
 }
 
 static struct nqd_control_slot *nqd_control_first(struct nqd_control *c, enum nqd_control_state state)
@@ -136,6 +161,7 @@ u32 nqd_control_fill(struct nqd_control *c, u8 *buf, u32 room, u64 pn)
 			break;
 		memcpy(buf + used, slot->bytes, slot->len);
 		used += slot->len;
+		c->frames += slot->frames;
 		slot->pn = pn;
 		slot->state = NQD_CONTROL_SENT;
 		c->queued--;
@@ -170,11 +196,34 @@ void nqd_control_on_acked(struct nqd_control *c, u64 pn)
 }
 
 /**
- * nqd_control_on_lost() - a packet that carried control frames was lost, or could not be sealed
+ * nqd_control_on_lost() - a packet that carried control frames was declared lost
  * @c: queue
  * @pn: its number
  */
 void nqd_control_on_lost(struct nqd_control *c, u64 pn)
+{
+	u32 i;
+
+	for (i = 0; i < c->capacity; i++) {
+		struct nqd_control_slot *slot = &c->slots[i];
+
+		if (slot->state != NQD_CONTROL_SENT || slot->pn != pn)
+			continue;
+		slot->losses++;
+		slot->lost_pn = pn;
+		c->lost += !slot->loss_pending;
+		slot->loss_pending = true;
+		slot->state = slot->once ? NQD_CONTROL_GONE : NQD_CONTROL_QUEUED;
+		c->queued += !slot->once;
+	}
+}
+
+/**
+ * nqd_control_on_unsent() - a packet that was to carry control frames could not be sealed
+ * @c: queue
+ * @pn: its number
+ */
+void nqd_control_on_unsent(struct nqd_control *c, u64 pn)
 {
 	u32 i;
 
@@ -198,16 +247,29 @@ void nqd_control_on_lost(struct nqd_control *c, u64 pn)
  */
 u32 nqd_control_requeue_oldest(struct nqd_control *c)
 {
-	struct nqd_control_slot *slot;
+	struct nqd_control_slot *oldest = NULL;
+	u32 i;
 
-	if (!c->queued) {
-		slot = nqd_control_first(c, NQD_CONTROL_SENT);
-		if (slot) {
-			slot->state = NQD_CONTROL_QUEUED;
-			c->queued++;
-		}
+	for (i = 0; i < c->capacity && !c->queued; i++) {
+		struct nqd_control_slot *slot = &c->slots[i];
+
+		if (slot->state == NQD_CONTROL_SENT && !slot->once &&
+		    (!oldest || slot->order < oldest->order))
+			oldest = slot;
+	}
+	if (oldest) {
+		oldest->state = NQD_CONTROL_QUEUED;
+		c->queued++;
 	}
 	return c->queued;
+}
+
+static void nqd_control_free(struct nqd_control *c, struct nqd_control_slot *slot)
+{
+	slot->state = NQD_CONTROL_FREE;
+	slot->pn = NQD_PN_NONE;
+	c->lost -= slot->loss_pending;
+	slot->loss_pending = false;
 }
 
 /**
@@ -227,8 +289,40 @@ bool nqd_control_pop(struct nqd_control *c, u64 *id)
 	if (WARN_ON_ONCE(!slot))
 		return false;
 	*id = slot->id;
-	slot->state = NQD_CONTROL_FREE;
-	slot->pn = NQD_PN_NONE;
+	nqd_control_free(c, slot);
 	c->acked--;
 	return true;
+}
+
+/**
+ * nqd_control_pop_lost() - take one report of a loss
+ * @c: queue
+ * @loss: what was lost
+ *
+ * To be called before nqd_control_pop(), which drops what is not reported yet of the blob it returns.
+ *
+ * Return: true with @loss filled in, false if there is none.
+ */
+bool nqd_control_pop_lost(struct nqd_control *c, struct nqd_control_loss *loss)
+{
+	u32 i;
+
+	for (i = 0; i < c->capacity && unlikely(c->lost); i++) {
+		struct nqd_control_slot *slot = &c->slots[i];
+
+		if (!slot->loss_pending)
+			continue;
+		loss->id = slot->id;
+		loss->pn = slot->lost_pn;
+		loss->losses = slot->losses;
+		loss->final = slot->state == NQD_CONTROL_GONE;
+		if (loss->final) {
+			nqd_control_free(c, slot);
+		} else {
+			slot->loss_pending = false;
+			c->lost--;
+		}
+		return true;
+	}
+	return false;
 }

@@ -16,6 +16,21 @@ void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted)
 }
 
 /**
+ * nqd_ecn_validate_restart() - test the path again, or mark nothing any more
+ * @e: state
+ * @wanted: test it
+ *
+ * RFC 9000 section 13.4.2.2 allows it; what was marked and reported before still counts.
+ */
+void nqd_ecn_validate_restart(struct nqd_ecn_validate *e, bool wanted)
+{
+	e->state = wanted ? NQD_ECN_STATE_TESTING : NQD_ECN_STATE_FAILED;
+	e->tested = 0;
+	e->lost = 0;
+	e->deadline = NQD_TIME_NEVER;
+}
+
+/**
  * nqd_ecn_validate_import() - marks were sent before
  * @e: state, initialised
  * @reported: the peer's counts so far

@@ -28,6 +28,7 @@ struct nqd_ecn_validate {
 };
 
 void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted);
+void nqd_ecn_validate_restart(struct nqd_ecn_validate *e, bool wanted);
 void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *reported, u64 marked);
 enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *e);
 void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto);

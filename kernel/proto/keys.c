@@ -22,6 +22,8 @@ static u64 nqd_keys_lowered(u64 limit, u64 wish)
  * @k: key state
  * @config: where to start
  *
+ * With @config->rx_old the caller sets k->forget_at.
+ *
  * Return: 0, or -EINVAL for an unknown suite or a generation or packet number out of range.
  */
 int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config)
@@ -43,9 +45,15 @@ int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config)
 	}
 	if (config->generation > NQD_PN_MAX || config->next_pn > NQD_PN_MAX)
 		return -EINVAL;
+	if (config->rx_first_pn > NQD_PN_MAX && config->rx_first_pn != NQD_PN_NONE)
+		return -EINVAL;
+	if (config->rx_old && !config->generation)
+		return -EINVAL;
 
 	memset(k, 0, sizeof(*k));
 	k->rx_generation = config->generation;
+	k->rx_first_pn = config->rx_first_pn;
+	k->rx_old = config->rx_old;
 	k->rx_largest_pn = NQD_PN_NONE;
 	k->rx_old_largest_pn = NQD_PN_NONE;
 	k->tx_generation = config->generation;
@@ -53,6 +61,7 @@ int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config)
 	k->sealed = config->sealed;
 	k->seal_limit = nqd_keys_lowered(seal_limit, config->seal_limit);
 	k->seal_half = k->seal_limit >> 1;
+	k->open_failures = config->open_failures;
 	k->open_failure_limit = nqd_keys_lowered(failure_limit, config->open_failure_limit);
 	k->forget_at = NQD_TIME_NEVER;
 	k->rx_next = config->rx_next;

@@ -41,6 +41,9 @@ enum nqd_keys_dir {
  * @seal_limit: packets that one TX key may seal, 0 for the suite's limit; may only lower it
  * @open_failure_limit: forged packets before the connection ends, 0 for the suite's; may only lower it
  * @sealed: packets that the current TX key has sealed already
+ * @open_failures: packets that failed authentication so far
+ * @rx_first_pn: lowest packet number received with @generation, NQD_PN_NONE for none yet; 0 if not known
+ * @rx_old: the RX keys of the generation before are in their slot, until nqd_keys.forget_at
  * @rx_next: the next RX keys are in their slot
  * @tx_next: the next TX keys are in their slot
  */
@@ -51,6 +54,9 @@ struct nqd_keys_config {
 	u64 seal_limit;
 	u64 open_failure_limit;
 	u64 sealed;
+	u64 open_failures;
+	u64 rx_first_pn;
+	bool rx_old;
 	bool rx_next;
 	bool tx_next;
 };

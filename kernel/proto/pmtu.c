@@ -70,6 +70,27 @@ int nqd_pmtu_init(struct nqd_pmtu *m, u32 validated, u32 ceiling)
 }
 
 /**
+ * nqd_pmtu_set() - somebody else found out
+ * @m: search state
+ * @validated: UDP payload size that passes, at least 1200
+ * @ceiling: largest to try, at least @validated
+ * @now: time
+ *
+ * Return: true if the current size changed.
+ */
+bool nqd_pmtu_set(struct nqd_pmtu *m, u32 validated, u32 ceiling, u64 now)
+{
+	bool changed = validated != m->current_size;
+
+	m->current_size = validated;
+	m->ceiling = ceiling;
+	m->watched_lost = 0;
+	m->watch = 0;
+	nqd_pmtu_search(m, now);
+	return changed;
+}
+
+/**
  * nqd_pmtu_probe_sent() - the probe that was wanted leaves
  * @m: search state
  * @pn: its packet number

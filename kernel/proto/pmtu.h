@@ -51,6 +51,7 @@ struct nqd_pmtu {
 };
 
 int nqd_pmtu_init(struct nqd_pmtu *m, u32 validated, u32 ceiling);
+bool nqd_pmtu_set(struct nqd_pmtu *m, u32 validated, u32 ceiling, u64 now);
 void nqd_pmtu_probe_sent(struct nqd_pmtu *m, u64 pn);
 bool nqd_pmtu_acked(struct nqd_pmtu *m, u64 pn, u32 size, u64 now);
 bool nqd_pmtu_lost(struct nqd_pmtu *m, u64 pn, u32 size, u64 now);

@@ -234,9 +234,12 @@ class FakePlane:
         assert device_id in self._devices
         return list(self.route_table.values())
 
-    def send_frames(self, ref: SessionRef, token: int, frames: bytes) -> None:
+    def send_frames(
+        self, ref: SessionRef, token: int | None, frames: bytes, *, once: bool = False
+    ) -> None:
         self._called("send_frames")
-        assert token > 0
+        assert token is None or token > 0
+        assert not once
         self._get(ref)
         self.sent_frames.append(frames)
 

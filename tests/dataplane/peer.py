@@ -2,6 +2,7 @@
 """The other end of a session: a QUIC client on the reference model, one packet at a time."""
 
 import socket
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -12,6 +13,9 @@ from nexusnet.quic.keys import CipherSuite, derive_header_key
 from nexusnet.quic.protection import ShortHeaderPacket, ShortHeaderProtection
 
 F = TypeVar("F", bound=Frame)
+SO_RCVMARK = 75  # asm-generic/socket.h; Python's socket module lacks it
+MARK = (socket.SOL_SOCKET, socket.SO_MARK)
+TOS = (socket.IPPROTO_IP, socket.IP_TOS)
 PATIENCE = 10.0  # seconds that anything may take on a loaded machine
 
 
@@ -21,6 +25,9 @@ class Received:
 
     packet: ShortHeaderPacket
     frames: tuple[Frame, ...]
+    size: int  # of the UDP payload
+    tos: int  # of the IP header
+    mark: int  # of the socket that sent it, where the loopback device was all there was between
 
 
 @dataclass
@@ -42,6 +49,8 @@ class ModelPeer:
     def __post_init__(self) -> None:
         self.socket = socket.socket(self.family, socket.SOCK_DGRAM)
         self.socket.bind((self.address, 0))
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVMARK, 1)
         self.tx = [ShortHeaderProtection(self.suite, self.sends)]
         self.rx = [ShortHeaderProtection(self.suite, self.receives)]
         for _ in range(3):
@@ -69,6 +78,10 @@ class ModelPeer:
         self.send_raw(packet)
         return packet
 
+    def mark(self, tos: int) -> None:
+        """TOS of what is sent from now on."""
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+
     def send_raw(self, packet: bytes) -> None:
         self.socket.sendto(packet, self.to)
 
@@ -76,9 +89,12 @@ class ModelPeer:
         """The next packet, None where none comes in time."""
         self.socket.settimeout(timeout)
         try:
-            data = self.socket.recv(65536)
+            data, control, _, _ = self.socket.recvmsg(65536, 2 * socket.CMSG_SPACE(4))
         except TimeoutError:
             return None
+        told = {(level, kind): value for level, kind, value in control}
+        tos = int.from_bytes(told.get(TOS, b""), sys.byteorder)
+        mark = int.from_bytes(told.get(MARK, b""), sys.byteorder)
         # The key phase is found by trying: generations 0 to 3.
         for rx in self.rx:
             try:
@@ -86,7 +102,7 @@ class ModelPeer:
             except Exception:  # noqa: BLE001, S112 - another generation's turn
                 continue
             self.largest = max(self.largest, packet.pn)
-            received = Received(packet, parse_frames(packet.payload))
+            received = Received(packet, parse_frames(packet.payload), len(data), tos, mark)
             self.history.append(received)
             return received
         raise AssertionError("a packet that no key opens")

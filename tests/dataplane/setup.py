@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 from nexusnet.dataplane.protocol import DataPlane, UdpEndpoint
 from nexusnet.keys import HeaderKeys, KeyPair, KeySet, KeyState, NextKeys, PacketKey, SecretSet
-from nexusnet.netlink.generated import CipherSuite, DropReason, Event, Role, StatsAttributes
+from nexusnet.netlink.generated import (
+    CipherSuite,
+    DropReason,
+    Event,
+    Role,
+    SessionFlag,
+    StatsAttributes,
+)
 from nexusnet.netlink.messages import Message
 from nexusnet.quic.keys import CipherSuite as ModelSuite
 from nexusnet.quic.protection import ShortHeaderProtection
@@ -135,6 +142,7 @@ class Bench:
             allowed_sources=(ip_network(f"{INNER_PEER}/32"), ip_network(f"{INNER6_PEER}/128")),
             reset_tokens=(ResetToken(0, SecretBytes(RESET_TOKEN)),),
             idle_timeout_ms=30000,
+            flags=SessionFlag.SEND_DATA,
         )
         return replace(base, **changes)
 
@@ -191,13 +199,14 @@ class Bench:
         *,
         v1: bool = False,
         suite: CipherSuite = CipherSuite.AES_128_GCM_SHA256,
+        rtt: RttState = RTT,
         **changes: Any,
     ) -> tuple[ModelPeer, Session]:
         """An active session with a route to the peer's inner addresses."""
         peer = self.peer(number, suite)
         session = self.session(peer, number, **changes)
         self.plane.add_session(session)
-        self.plane.activate(self.activation(peer, session, v1=v1))
+        self.plane.activate(self.activation(peer, session, v1=v1, rtt=rtt))
         if number == 1:
             self.plane.add_route(self.route(session, f"{INNER_PEER}/32"))
         return peer, session

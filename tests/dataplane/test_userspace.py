@@ -13,7 +13,7 @@ from nexusnet.dataplane.userspace import UserspaceDataPlane
 from nexusnet.netlink.generated import CipherSuite, Congestion
 from nexusnet.quic.frames import DatagramFrame
 from nexusnet.session import ConnectionId, Endpoint, UdpTuple
-from tests.dataplane import contract
+from tests.dataplane import contract, contract_frames, contract_handover, contract_update
 from tests.dataplane.setup import Bench
 from tests.support.own_namespace import own_namespace
 
@@ -33,6 +33,18 @@ class TestInstall(Userspace, contract.InstallContract):
 
 class TestTraffic(Userspace, contract.TrafficContract):
     """Packets both ways, and what is dropped."""
+
+
+class TestUpdate(Userspace, contract_update.UpdateContract):
+    """Changes of a session that runs."""
+
+
+class TestHandover(Userspace, contract_handover.HandoverContract):
+    """Keys and counts of before the handover."""
+
+
+class TestFrames(Userspace, contract_frames.FramesContract):
+    """Frames that are lost, sent once, counted."""
 
 
 class TestProtocol(Userspace, contract.ProtocolContract):

@@ -37,9 +37,10 @@ class Udp:
         self, to: str, port: int, data: bytes, segment: int, *, ecn: int = 0, local: str = ""
     ) -> tuple[int, int]:
         sent = ffi.new("u32 *")
-        err = lib.nqe_udp_send(
-            self.state, address(to, port), address(local, 0), ecn, data, len(data), segment, sent
-        )
+        header = ffi.new("struct nqe_udp_header *")
+        header.remote, header.local = address(to, port)[0], address(local, 0)[0]
+        header.tos = ecn
+        err = lib.nqe_udp_send(self.state, header, data, len(data), segment, sent)
         return err, sent[0]
 
     def receive(self, count: int) -> list[tuple[bytes, Any]]:

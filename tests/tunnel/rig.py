@@ -22,6 +22,7 @@ from nexusnet.handshake.datagram import Received
 from nexusnet.handshake.endpoint import ClientConnection, Server
 from nexusnet.handshake.profile import EngineConfig, utc_now
 from nexusnet.handshake.verify import AnyPeer
+from nexusnet.netlink.generated import SessionFlag
 from nexusnet.session import Device, Route, Session, SessionRef
 from tests.engine.packets import UDP, Flow
 
@@ -177,6 +178,7 @@ class Rig:
             network_id=7,
             route_epoch=1,
             allowed_sources=(prefix,),
+            flags=SessionFlag.SEND_DATA,
         )
         self.plane.add_session(session)
         self.plane.add_route(Route(session=ref, prefix=prefix, generation=1, epoch=1))

@@ -98,11 +98,16 @@ class Translator:
         )
 
     def payload(self, event: Any) -> Message:
-        """FRAMES_RECEIVED, DATAGRAM_RECEIVED or FRAMES_ACKED."""
+        """FRAMES_RECEIVED, DATAGRAM_RECEIVED, FRAMES_ACKED or FRAMES_LOST."""
         facts = EventAttributes(id=event.sequence)
         if event.type == lib.NQE_EVENT_FRAMES_ACKED:
             token = FramesAttributes(token=event.value[0])
             return self.message(Event.FRAMES_ACKED, facts, frames=token)
+        if event.type == lib.NQE_EVENT_FRAMES_LOST:
+            lost = FramesAttributes(
+                token=event.value[0], packet_number=event.value[1], losses=event.value[2]
+            )
+            return self.message(Event.FRAMES_LOST, facts, frames=lost)
         data = bytes(ffi.buffer(event.data, event.len))
         if event.type == lib.NQE_EVENT_FRAMES:
             received = FramesAttributes(payload=data)
@@ -221,9 +226,8 @@ def session_stats(stats: Any) -> StatsAttributes:
             tx_datagram=conn.tx_datagrams,
             rx_ack=conn.rx_acks,
             tx_ack=conn.tx_acks,
-            # Those of user space; what the core deals with itself is not counted.
-            rx_other=stats.handed_up,
-            tx_other=stats.control_sent,
+            rx_other=conn.rx_other,
+            tx_other=conn.tx_other,
             lost_datagram=stats.lost_datagrams,
         ),
         key=key_stats(stats),

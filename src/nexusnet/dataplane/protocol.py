@@ -123,7 +123,7 @@ class DataPlane(Protocol):
         """Let a session in HOLD run; its keys are wiped. ENOENT, ESTALE, EALREADY, EINVAL."""
 
     def update_session(self, update: SessionUpdate) -> None:
-        """Change a session. ENOENT, ESTALE, EINVAL, EOPNOTSUPP."""
+        """Change what is given of a session, lists as a whole. ENOENT, ESTALE, EINVAL."""
 
     def delete_session(self, ref: SessionRef, generation: int, close: Close) -> None:
         """End a session; nothing is delivered once this has returned."""
@@ -146,10 +146,13 @@ class DataPlane(Protocol):
     def routes(self, device_id: int) -> list[Route]:
         """All routes of a device."""
 
-    def send_frames(self, ref: SessionRef, token: int, frames: bytes) -> None:
-        """Send whole frames, again after a loss; FRAMES_ACKED with `token` says when they arrived.
+    def send_frames(
+        self, ref: SessionRef, token: int | None, frames: bytes, *, once: bool = False
+    ) -> None:
+        """Send whole frames, again after a loss unless `once`.
 
-        EMSGSIZE, ENOTCONN; ENOSPC: too many are unacknowledged. EINVAL: not whole frames.
+        With a token FRAMES_ACKED says when they arrived, and FRAMES_LOST each time that they were
+        lost. EMSGSIZE, ENOTCONN; ENOSPC: too many are unacknowledged. EINVAL: not whole frames.
         """
 
     def send_datagram(self, ref: SessionRef, payload: bytes) -> None:

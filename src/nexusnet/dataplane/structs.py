@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nexusnet._engine import ffi, lib
 from nexusnet.keys import KeySet, PacketKey, SecretSet
-from nexusnet.netlink.generated import PN_NONE, EcnPolicy, Role, SessionFlag
-from nexusnet.session import Endpoint
+from nexusnet.netlink.generated import PN_NONE, DscpPolicy, EcnPolicy, Role, SessionFlag
+from nexusnet.session import Endpoint, OuterPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nexusnet.session import (
         Activation,
         ConnectionId,
+        Device,
         HeldDatagram,
         ResetToken,
         Session,
@@ -72,13 +73,58 @@ def put_cids(
         fill(config.reset_token[index], token.token.reveal())
 
 
-def session_config(session: Session, device: int, socket: int) -> Any:
+def outer_policy(session: Session, device: Device) -> OuterPolicy:
+    """The session's own words, and the device's where it has none."""
+
+    def either(name: str) -> Any:
+        own = getattr(session.outer, name)
+        return getattr(device.outer, name) if own is None else own
+
+    return OuterPolicy(
+        fwmark=either("fwmark"),
+        dscp_policy=either("dscp_policy"),
+        dscp=either("dscp"),
+        ecn_policy=either("ecn_policy"),
+    )
+
+
+def _put_policy(target: Any, session: Session, outer: OuterPolicy) -> None:
+    target.mtu = session.mtu or 0
+    target.mark = outer.fwmark or 0
+    target.dscp = outer.dscp or 0
+    target.dscp_inherit = outer.dscp_policy is DscpPolicy.INHERIT
+    target.ecn = outer.ecn_policy is EcnPolicy.ENABLED
+    target.send_data = SessionFlag.SEND_DATA in session.flags
+
+
+def _ceiling(session: Session) -> int:
+    """The largest UDP payload to search for."""
+    if SessionFlag.PMTU_SEARCH not in session.flags:
+        return session.datagram_size
+    most = ETHERNET_PAYLOAD[session.udp_tuple.peer.address.version]
+    most = min(session.peer_parameters.max_udp_payload_size, most)
+    return max(session.datagram_size, most)
+
+
+def session_update(session: Session, outer: OuterPolicy, *, datagram_size: int | None) -> Any:
+    """What a session has become, as struct nqe_session_update; a size only where it is new."""
+    update = ffi.new("struct nqe_session_update *")
+    _put_policy(update.policy, session, outer)
+    update.idle_timeout = session.idle_timeout_ms * MS
+    update.keepalive = session.keepalive_ms * MS
+    update.datagram_size = datagram_size or 0
+    update.datagram_ceiling = _ceiling(session)
+    return update
+
+
+def session_config(session: Session, outer: OuterPolicy, device: int, socket: int) -> Any:
     """A session as struct nqe_session_config; `device` and `socket` are the engine's ids."""
     config = ffi.new("struct nqe_session_config *")
     config.device = device
     config.socket = socket
     config.object_generation = session.generation
     config.route_epoch = session.route_epoch
+    _put_policy(config.policy, session, outer)
     put_endpoint(config.remote, session.udp_tuple.peer)
     put_endpoint(config.local, session.udp_tuple.local)
     put_cids(config, session.local_cids, session.peer_cids, session.reset_tokens)
@@ -104,6 +150,31 @@ def _put_keys(
         keys.has_next = True
 
 
+def _put_previous(keys: Any, previous: PacketKey | SecretBytes | None) -> None:
+    if previous is None:
+        return
+    keys.has_previous = True
+    if isinstance(previous, PacketKey):
+        _put_key(keys, previous, "previous_")
+    else:
+        fill(keys.previous_secret, previous.reveal())
+
+
+def _put_key_state(target: Any, keys: KeySet | SecretSet, session: Session) -> None:
+    state = keys.state
+    target.suite = int(keys.suite)
+    target.generation = state.generation
+    target.sealed = state.tx_sealed
+    target.seal_limit = session.confidentiality_limit or 0
+    target.open_failures = state.rx_failed
+    target.open_failure_limit = session.integrity_limit or 0
+    if state.rx_phase_start is not None:
+        target.rx_first_pn = state.rx_phase_start
+    elif keys.previous_rx is not None:
+        # Nothing came in this phase yet: whatever has the other bit is of the one before.
+        target.rx_first_pn = PN_NONE
+
+
 def next_keys(key: PacketKey) -> Any:
     """Keys of a next generation as struct nqe_keys."""
     keys = ffi.new("struct nqe_keys *")
@@ -121,16 +192,13 @@ def _put_parameters(conn: Any, session: Session) -> None:
     conn.max_datagram_frame_size = local.max_datagram_frame_size
     conn.peer_max_datagram_frame_size = peer.max_datagram_frame_size
     conn.mtu = session.datagram_size
-    conn.mtu_ceiling = conn.mtu
-    if SessionFlag.PMTU_SEARCH in session.flags:
-        most = ETHERNET_PAYLOAD[session.udp_tuple.peer.address.version]
-        conn.mtu_ceiling = max(conn.mtu, min(peer.max_udp_payload_size, most))
+    conn.mtu_ceiling = _ceiling(session)
     # The contract carries the effective timeout, so both sides' parameter is that.
     conn.idle_timeout = conn.peer_idle_timeout = session.idle_timeout_ms * MS
     conn.keepalive = session.keepalive_ms * MS
 
 
-def _put_recovery(conn: Any, session: Session, activation: Activation) -> None:
+def _put_recovery(conn: Any, session: Session, outer: OuterPolicy, activation: Activation) -> None:
     recovery, rtt, ecn = conn.recovery, activation.rtt, activation.ecn
     recovery.congestion = int(session.congestion)
     recovery.lab_mode = SessionFlag.LAB_MODE in session.flags
@@ -143,7 +211,7 @@ def _put_recovery(conn: Any, session: Session, activation: Activation) -> None:
     if rtt.latest:
         recovery.rtt_latest, recovery.rtt_min = rtt.latest, rtt.min
         recovery.rtt_smoothed, recovery.rtt_var = rtt.smoothed, rtt.variation
-    recovery.ecn = session.outer.ecn_policy is EcnPolicy.ENABLED
+    recovery.ecn = outer.ecn_policy is EcnPolicy.ENABLED
     for name in ("ect0", "ect1", "ce"):
         setattr(recovery.ecn_reported, name, getattr(ecn.acked, name))
         setattr(conn.received_ecn, name, getattr(ecn.received, name))
@@ -153,11 +221,11 @@ def _put_recovery(conn: Any, session: Session, activation: Activation) -> None:
 class ActivationStruct:
     """struct nqe_activation with the memory that it points to."""
 
-    def __init__(self, session: Session, activation: Activation) -> None:
+    def __init__(self, session: Session, outer: OuterPolicy, activation: Activation) -> None:
         self.pointer = ffi.new("struct nqe_activation *")
         conn = self.pointer.conn
         _put_parameters(conn, session)
-        _put_recovery(conn, session, activation)
+        _put_recovery(conn, session, outer, activation)
         received = activation.received
         self._ranges = ffi.new("struct nqd_pn_range[]", max(1, len(received.ranges)))
         for index, one in enumerate(received.ranges):
@@ -171,17 +239,14 @@ class ActivationStruct:
 
     def _put_keys(self, keys: KeySet | SecretSet, session: Session) -> None:
         target = self.pointer
-        target.conn.keys.suite = int(keys.suite)
-        target.conn.keys.generation = keys.state.generation
-        target.conn.keys.sealed = keys.state.tx_sealed
-        target.conn.keys.seal_limit = session.confidentiality_limit or 0
-        target.conn.keys.open_failure_limit = session.integrity_limit or 0
+        _put_key_state(target.conn.keys, keys, session)
         if isinstance(keys, KeySet):
             _put_keys(target.tx, keys.header.tx, keys.current.tx, keys.next.tx)
             _put_keys(target.rx, keys.header.rx, keys.current.rx, keys.next.rx)
         else:
             _put_keys(target.tx, keys.header.tx, keys.tx, None)
             _put_keys(target.rx, keys.header.rx, keys.rx, None)
+        _put_previous(target.rx, keys.previous_rx)
 
     def _put_held(self, held: Sequence[HeldDatagram]) -> None:
         self._held = ffi.new("struct nqe_held[]", max(1, len(held)))

@@ -45,6 +45,7 @@ from nexusnet.session import (
     SessionRef,
     SessionUpdate,
 )
+from nexusnet.validation import SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +107,29 @@ def newer(what: str, generation: int, current: int) -> None:
         raise DataPlaneError(
             errno.ESTALE, f"{what}: generation {generation} is not above {current}"
         )
+
+
+def updated(session: Session, update: SessionUpdate) -> Session:
+    """What an update makes of a session; raises SessionError where that is none."""
+    given = {
+        name: value
+        for name in (
+            "local_cids", "peer_cids", "reset_tokens", "allowed_sources", "route_epoch",
+            "datagram_size", "mtu", "idle_timeout_ms", "keepalive_ms", "flags",
+        )
+        if (value := getattr(update, name)) is not None
+    }  # fmt: skip
+    outer = {
+        name: value
+        for name in ("fwmark", "dscp_policy", "dscp", "ecn_policy")
+        if (value := getattr(update.outer, name)) is not None
+    }
+    return replace(session, outer=replace(session.outer, **outer), **given)
+
+
+def names(session: Session) -> tuple[object, ...]:
+    """What the engine replaces together: connection IDs and reset tokens."""
+    return session.local_cids, session.peer_cids, session.reset_tokens
 
 
 def prefix_arguments(prefix: Prefix) -> tuple[int, bytes, int]:
@@ -330,7 +354,8 @@ class UserspaceDataPlane:
             if endpoint is None:
                 raise DataPlaneError(errno.EINVAL, "socket_fd is no open endpoint")
             self._check_cids(endpoint, session.local_cids)
-            config = structs.session_config(session, entry.number, endpoint.number)
+            outer = structs.outer_policy(session, entry.device)
+            config = structs.session_config(session, outer, entry.number, endpoint.number)
             what = f"session {session.ref.id}"
             number = check(lib.nqe_session_add(self.engine, config), what)
             self._sessions[session.ref] = _Session(number, session, endpoint.number)
@@ -358,7 +383,8 @@ class UserspaceDataPlane:
         newer(what, activation.generation, entry.session.generation)
         if activation.keys.suite is not entry.session.cipher_suite:
             raise DataPlaneError(errno.EINVAL, f"{what}: keys of another cipher suite")
-        prepared = structs.ActivationStruct(entry.session, activation)
+        outer = structs.outer_policy(entry.session, self._device(activation.ref.device_id).device)
+        prepared = structs.ActivationStruct(entry.session, outer, activation)
         why = ffi.new("char **")
         try:
             result = lib.nqe_session_activate(self.engine, entry.number, prepared.pointer, why)
@@ -374,40 +400,42 @@ class UserspaceDataPlane:
         entry.session = replace(entry.session, generation=generation)
 
     def update_session(self, update: SessionUpdate) -> None:
-        """Change connection IDs, reset tokens, allowed sources, or the route epoch.
-
-        What the engine cannot change in a running session is EOPNOTSUPP, and nothing is changed.
-        """
-        fixed = ("datagram_size", "mtu", "idle_timeout_ms", "keepalive_ms", "flags")
-        given = [name for name in fixed if getattr(update, name) is not None]
-        if given:
-            raise DataPlaneError(errno.EOPNOTSUPP, f"{', '.join(given)} of an installed session")
+        """Change a session; only what is given changes, lists as a whole."""
         with self._lock:
             entry = self._session(update.ref)
             what = f"session {update.ref.id}"
             newer(what, update.generation, entry.session.generation)
-            session = entry.session
-            session = replace(
-                session,
-                local_cids=update.local_cids or session.local_cids,
-                peer_cids=update.peer_cids or session.peer_cids,
-                reset_tokens=update.reset_tokens or session.reset_tokens,
-            )
-            if session != entry.session:
-                for endpoint in self._endpoints.values():
-                    if endpoint.number == entry.endpoint:
-                        self._check_cids(endpoint, session.local_cids)
-                config = structs.session_config(session, 0, 0)
-                check(lib.nqe_session_set_cids(self.engine, entry.number, config), what)
-                entry.session = session
+            try:
+                session = updated(entry.session, update)
+            except SessionError as error:
+                raise DataPlaneError(errno.EINVAL, f"{what}: {error}") from error
+            renamed = names(session) != names(entry.session)
+            if renamed:
+                self._replace_cids(entry, session)
+            outer = structs.outer_policy(session, self._device(update.ref.device_id).device)
+            changes = structs.session_update(session, outer, datagram_size=update.datagram_size)
+            why = ffi.new("char **")
+            result = lib.nqe_session_update(self.engine, entry.number, changes, why)
+            if result:
+                if renamed:
+                    self._replace_cids(entry, entry.session)
+                raise DataPlaneError(-result, f"{what}: {ffi.string(why[0]).decode()}")
             if update.allowed_sources is not None:
                 self._replace_sources(entry, update.allowed_sources)
             if update.route_epoch is not None:
                 check(
                     lib.nqe_session_set_epoch(self.engine, entry.number, update.route_epoch), what
                 )
-                entry.session = replace(entry.session, route_epoch=update.route_epoch)
+            entry.session = session
             self._set_generation(entry, update.generation)
+
+    def _replace_cids(self, entry: _Session, session: Session) -> None:
+        for endpoint in self._endpoints.values():
+            if endpoint.number == entry.endpoint:
+                self._check_cids(endpoint, session.local_cids)
+        config = structs.session_config(session, session.outer, 0, 0)
+        result = lib.nqe_session_set_cids(self.engine, entry.number, config)
+        check(result, f"session {session.ref.id}")
 
     def _replace_sources(self, entry: _Session, sources: tuple[Prefix, ...]) -> None:
         former = entry.session.allowed_sources
@@ -416,7 +444,6 @@ class UserspaceDataPlane:
             check(lib.nqe_source_allow(self.engine, entry.number, *prefix_arguments(prefix)), what)
         for prefix in set(former) - set(sources):
             lib.nqe_source_deny(self.engine, entry.number, *prefix_arguments(prefix))
-        entry.session = replace(entry.session, allowed_sources=sources)
 
     def _forget_session(self, ref: SessionRef) -> None:
         entry = self._sessions.pop(ref)
@@ -474,7 +501,7 @@ class UserspaceDataPlane:
             generation=session.generation,
             state=SessionState(stats.state),
             datagram_size=session.datagram_size if held else stats.mtu,
-            mtu=max(0, stats.max_payload - 1),
+            mtu=stats.inner_mtu,
             key_generation=stats.tx_generation,
             route_epoch=session.route_epoch,
             allowed_sources=session.allowed_sources,
@@ -540,11 +567,16 @@ class UserspaceDataPlane:
 
     # Frames, datagrams, events.
 
-    def send_frames(self, ref: SessionRef, token: int, frames: bytes) -> None:
-        """Send whole frames, again after a loss; FRAMES_ACKED with `token` says they arrived."""
+    def send_frames(
+        self, ref: SessionRef, token: int | None, frames: bytes, *, once: bool = False
+    ) -> None:
+        """Send whole frames, again after a loss unless `once`; a token asks for events."""
+        flags = (lib.NQE_FRAMES_ONCE if once else 0) | (lib.NQE_FRAMES_SILENT * (token is None))
         with self._lock:
             number = self._session(ref).number
-            result = lib.nqe_session_send_frames(self.engine, number, token, frames, len(frames))
+            result = lib.nqe_session_send_frames(
+                self.engine, number, token or 0, flags, frames, len(frames)
+            )
             check(result, "frames")
 
     def send_datagram(self, ref: SessionRef, payload: bytes) -> None:

@@ -114,3 +114,17 @@ def test_counts_of_the_handshake_are_imported(core: Core) -> None:
     end.send_many(5)
     end.ack(20 * MS, range(5), ecn=(12, 0, 0))
     assert end.validation == core.lib.NQD_ECN_STATE_CAPABLE
+
+
+def test_a_new_test_of_the_path(core: Core) -> None:
+    end = Marked(core)
+    ecn = end.ffi.addressof(end.r, "ecn")
+    end.send_many(20)
+    end.ack(20 * MS, range(20))
+    assert end.validation == core.lib.NQD_ECN_STATE_FAILED
+    core.lib.nqd_ecn_validate_restart(ecn, True)
+    assert end.send_many(20, 20 * MS) == 10
+    end.ack(40 * MS, range(20, 40), ecn=(20, 0, 0))
+    assert end.validation == core.lib.NQD_ECN_STATE_CAPABLE
+    core.lib.nqd_ecn_validate_restart(ecn, False)
+    assert end.send_many(5, 40 * MS) == 0

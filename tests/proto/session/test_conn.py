@@ -452,3 +452,47 @@ def test_icmp_lowers_the_limit(core: Core) -> None:
     core.lib.nqd_conn_mtu_reported(conn.conn, conn.now, 1300)
     assert conn.events() & core.lib.NQD_CONN_EVENT_MTU
     assert core.lib.nqd_conn_max_payload(conn.conn) == 1270
+
+
+# Changes of an installed connection.
+
+
+def test_timers_change(core: Core, conn: Connection) -> None:
+    assert core.lib.nqd_conn_set_timers(conn.conn, 0, 10**15) == -errno.EINVAL
+    assert core.lib.nqd_conn_set_timers(conn.conn, 5 * S, 2 * S) == 0
+    (ping, *_) = conn.run_until(conn.now + 3 * S)
+    assert ping.frames[0] == 0x01
+    conn.run_until(conn.now + 5 * S)
+    assert conn.events() & core.lib.NQD_CONN_EVENT_IDLE
+
+
+def test_sizes_change(core: Core, conn: Connection) -> None:
+    for size, ceiling in ((1199, 1400), (1400, 1300), (1400, 70000)):
+        assert core.lib.nqd_conn_set_mtu(conn.conn, conn.now, size, ceiling) == -errno.EINVAL
+    assert core.lib.nqd_conn_set_mtu(conn.conn, conn.now, 1300, 1300) == 0
+    assert conn.events() & core.lib.NQD_CONN_EVENT_MTU
+    assert core.lib.nqd_conn_max_payload(conn.conn) == 1270
+    assert conn.pending() == []
+    assert core.lib.nqd_conn_set_mtu(conn.conn, conn.now, 1300, 1452) == 0
+    (probe,) = conn.pending()
+    assert probe.size == 1452
+
+
+def test_former_keys_go_three_pto_after_the_install(core: Core) -> None:
+    conn = Connection(core, overrides={"keys.generation": 1, "keys.rx_old": True})
+    assert conn.conn.keys.rx_old
+    forget_at = conn.conn.keys.forget_at
+    assert forget_at == conn.now + 3 * core.lib.nqd_rtt_pto(
+        core.ffi.addressof(conn.conn.recovery, "rtt")
+    )
+    conn.run_until(forget_at + MS)
+    assert not conn.conn.keys.rx_old
+    assert conn.events() & core.lib.NQD_CONN_EVENT_KEYS_FORGET
+
+
+def test_other_frames_are_counted(core: Core, conn: Connection) -> None:
+    conn.receive(b"\x01" + RETIRE + b"\0\0" + DATAGRAM)
+    core.lib.nqd_conn_queue_control(conn.conn, 5, RETIRE, 2)
+    conn.pending()
+    stats = conn.conn.stats
+    assert (stats.rx_other, stats.tx_other, stats.rx_datagrams) == (2, 1, 1)

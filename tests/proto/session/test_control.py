@@ -24,10 +24,14 @@ class Queue:
         self.keep: list[Any] = []
         core.lib.nqd_control_init(self.c, self.slots, slots)
 
-    def queue(self, identity: int, frames: bytes, *, client: bool = True) -> int:
+    def queue(
+        self, identity: int, frames: bytes, *, client: bool = True, once: bool = False
+    ) -> int:
         memory = self.core.ffi.from_buffer(frames)
         self.keep.append(memory)
-        return int(self.core.lib.nqd_control_queue(self.c, identity, memory, len(frames), client))
+        lib = self.core.lib
+        call = lib.nqd_control_queue_once if once else lib.nqd_control_queue
+        return int(call(self.c, identity, memory, len(frames), client))
 
     def fill(self, pn: int, room: int = 1200) -> bytes:
         buffer = self.core.ffi.new("u8[]", 1200)
@@ -39,6 +43,15 @@ class Queue:
 
     def lost(self, pn: int) -> None:
         self.core.lib.nqd_control_on_lost(self.c, pn)
+
+    def pop_lost(self) -> list[tuple[int, int, int, bool]]:
+        """Reports of losses: id, packet number, losses so far, final."""
+        loss = self.core.ffi.new("struct nqd_control_loss *")
+        out = []
+        while self.core.lib.nqd_control_pop_lost(self.c, loss):
+            out.append((int(loss.id), int(loss.pn), int(loss.losses), bool(loss.final)))
+        assert self.c.lost == 0
+        return out
 
     def pop(self) -> list[int]:
         identity = self.core.ffi.new("u64 *")
@@ -166,3 +179,44 @@ def test_every_frame_arrives_under_any_loss(core: Core, data: st.DataObject) -> 
         reported += queue.pop()
     assert sorted(reported) == list(range(8))
     assert delivered == pending
+
+
+def test_every_loss_is_reported(queue: Queue) -> None:
+    queue.queue(1, RETIRE)
+    queue.queue(2, RETIRE)
+    for pn, losses in ((100, 1), (101, 2)):
+        assert queue.fill(pn) == RETIRE * 2
+        queue.lost(pn)
+        assert queue.pop_lost() == [(1, pn, losses, False), (2, pn, losses, False)]
+        assert queue.pop_lost() == []
+    assert queue.c.frames == 4
+
+
+def test_what_is_sent_once_is_gone_when_lost(core: Core, queue: Queue) -> None:
+    queue.queue(1, RETIRE, once=True)
+    queue.fill(100)
+    assert core.lib.nqd_control_requeue_oldest(queue.c) == 0
+    queue.lost(100)
+    queue.acked(100)
+    assert queue.fill(101) == b""
+    assert queue.pop() == []
+    assert queue.pop_lost() == [(1, 100, 1, True)]
+    for identity in range(4):
+        assert queue.queue(identity, RETIRE) == 0
+
+
+def test_an_acknowledgement_overtakes_the_report_of_a_loss(queue: Queue) -> None:
+    queue.queue(1, RETIRE)
+    queue.fill(100)
+    queue.lost(100)
+    queue.acked(100)
+    assert queue.pop() == [1]
+    assert queue.pop_lost() == []
+
+
+def test_what_never_left_was_not_lost(core: Core, queue: Queue) -> None:
+    queue.queue(1, RETIRE, once=True)
+    queue.fill(100)
+    core.lib.nqd_control_on_unsent(queue.c, 100)
+    assert queue.pop_lost() == []
+    assert queue.fill(101) == RETIRE

@@ -217,3 +217,40 @@ def test_a_third_generation_pushes_out_the_first(keys: Keys) -> None:
     assert keys.opened(2, 20) & keys.lib.NQD_KEYS_FORGET
     assert keys.lib.nqd_keys_oldest(keys.k) == 1
     assert keys.opened(0, 5) == -errno.ESTALE
+
+
+# What an install brings along.
+
+
+def test_installed_former_keys_open_what_is_below_the_phase(core: Core) -> None:
+    keys = Keys(core, generation=1, rx_first_pn=20, rx_old=True)
+    assert keys.error == 0
+    assert keys.select(0, 19) == 0
+    assert keys.select(0, 21) == 2
+    assert keys.opened(0, 19) == 0
+    assert keys.lib.nqd_keys_oldest(keys.k) == 0
+
+
+def test_without_former_keys_old_packets_are_told_apart(core: Core) -> None:
+    keys = Keys(core, generation=1, rx_first_pn=20)
+    assert keys.select(0, 19) is None
+    assert keys.k.updates_missed == 0
+
+
+def test_nothing_of_the_phase_came_yet(core: Core) -> None:
+    keys = Keys(core, generation=1, rx_first_pn=NONE, rx_old=True)
+    assert keys.select(0, 500) == 0
+    assert keys.opened(1, 501) == 0
+    assert keys.k.rx_first_pn == 501
+    assert keys.select(0, 502) == 2
+
+
+def test_installed_failures_count_to_the_limit(core: Core) -> None:
+    keys = Keys(core, open_failures=98, open_failure_limit=100)
+    assert keys.lib.nqd_keys_rx_failed(keys.k) == 0
+    assert keys.lib.nqd_keys_rx_failed(keys.k) == -errno.EKEYEXPIRED
+
+
+@pytest.mark.parametrize("config", [{"rx_old": True}, {"rx_first_pn": 1 << 62}])
+def test_an_install_that_cannot_be_is_refused(core: Core, config: dict[str, Any]) -> None:
+    assert Keys(core, **config).error == -errno.EINVAL
