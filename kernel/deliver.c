@@ -89,7 +89,7 @@ void nqd_deliver(struct nqd_session *s, struct sk_buff *skb, u8 tos)
 	skb_reset_transport_header(skb);
 	skb_reset_inner_headers(skb);
 	skb->encapsulation = 0;
-	/* The tag vouches for every bit of it, so all checksums inside are as the sender's device left them. */
+	/* The tag vouches for every bit of it: checksums inside are as they were when it was sealed. */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	skb->csum_level = ~0;
 	if (READ_ONCE(s->ecn_policy) == NQD_ECN_POLICY_ENABLED)

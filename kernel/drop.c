@@ -56,7 +56,8 @@ static void nqd_drop_told(const struct nqd_device *nd, u64 session, enum nqd_dir
  *
  * Context: any but hard interrupts.
  */
-void nqd_drop_event(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason, u32 len)
+void nqd_drop_event(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason,
+		    u32 len)
 {
 	nqd_session_drop(s, direction, reason);
 	nqd_drop_told(s->device, s->id, direction, reason, len);

@@ -17,7 +17,8 @@ void nqd_drop_skb(struct nqd_session *s, enum nqd_direction direction, struct sk
 		  enum nqd_drop_reason reason);
 void nqd_drop_list(struct nqd_session *s, enum nqd_direction direction, struct sk_buff_head *list,
 		   enum nqd_drop_reason reason);
-void nqd_drop_event(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason, u32 len);
+void nqd_drop_event(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason,
+		    u32 len);
 void nqd_drop_device_skb(struct nqd_device *nd, enum nqd_direction direction, struct sk_buff *skb,
 			 enum nqd_drop_reason reason);
 

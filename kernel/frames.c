@@ -65,7 +65,8 @@ static void nqd_frames_datagram(struct nqd_session *s, const u8 *payload, u32 le
  * @len: their bytes
  * @res: what the core says of them
  */
-void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len, const struct nqd_conn_rx_result *res)
+void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len,
+			const struct nqd_conn_rx_result *res)
 {
 	u8 *bytes = res->handup_bytes ? kmalloc(res->handup_bytes, GFP_ATOMIC) : NULL;
 	struct nqd_frame_iter it;

@@ -11,7 +11,8 @@ struct nqd_session;
 struct sk_buff;
 
 bool nqd_frames_for_owner(const u8 *payload, u32 len);
-void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len, const struct nqd_conn_rx_result *res);
+void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len,
+			const struct nqd_conn_rx_result *res);
 void nqd_frames_deliver(struct nqd_session *s, struct sk_buff *skb, u8 tos);
 
 /**
@@ -23,7 +24,8 @@ void nqd_frames_deliver(struct nqd_session *s, struct sk_buff *skb, u8 tos);
  */
 static inline bool nqd_frames_plain(const u8 *payload, const struct nqd_conn_rx_result *res)
 {
-	return res->datagrams == 1 && !res->handup_frames && res->datagram.len && !payload[res->datagram.offset];
+	return res->datagrams == 1 && !res->handup_frames && res->datagram.len &&
+	       !payload[res->datagram.offset];
 }
 
 #endif /* _NQD_FRAMES_H */

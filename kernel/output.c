@@ -17,8 +17,8 @@
 #include "socket.h"
 
 /* May @skb go by @dst? A route back into the device would go round and round. */
-static int nqd_output_check(const struct nqd_session *s, const struct dst_entry *dst, const struct sk_buff *skb,
-			    u32 headers, u32 *mtu)
+static int nqd_output_check(const struct nqd_session *s, const struct dst_entry *dst,
+			    const struct sk_buff *skb, u32 headers, u32 *mtu)
 {
 	if (unlikely(dst->dev == s->device->dev))
 		return -ELOOP;
@@ -40,7 +40,8 @@ static int nqd_output4(struct nqd_session *s, struct sock *sk, struct sk_buff *s
 	rt = dst_cache_get_ip4(&s->data.dst_cache, &saddr);
 	if (unlikely(!rt)) {
 		struct flowi4 fl = {
-			.saddr = s->local.family == AF_INET ? s->local.v4.sin_addr.s_addr : inet->inet_rcv_saddr,
+			.saddr = s->local.family == AF_INET ? s->local.v4.sin_addr.s_addr :
+							      inet->inet_rcv_saddr,
 			.daddr = s->remote.v4.sin_addr.s_addr,
 			.fl4_sport = inet->inet_sport,
 			.fl4_dport = s->remote.v4.sin_port,
@@ -77,7 +78,8 @@ static int nqd_output6(struct nqd_session *s, struct sock *sk, struct sk_buff *s
 	dst = dst_cache_get_ip6(&s->data.dst_cache, &saddr);
 	if (unlikely(!dst)) {
 		struct flowi6 fl = {
-			.saddr = s->local.family == AF_INET6 ? s->local.v6.sin6_addr : sk->sk_v6_rcv_saddr,
+			.saddr = s->local.family == AF_INET6 ? s->local.v6.sin6_addr :
+							       sk->sk_v6_rcv_saddr,
 			.daddr = daddr,
 			.fl6_sport = inet->inet_sport,
 			.fl6_dport = s->remote.v6.sin6_port,

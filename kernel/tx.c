@@ -134,7 +134,8 @@ static enum nqd_tx_step nqd_tx_decide_payload(struct nqd_session *s, u64 now, st
 	struct sk_buff *skb = skb_peek(&s->data.payloads);
 	enum nqd_conn_verdict verdict;
 
-	verdict = nqd_conn_tx_datagram(&s->conn, now, skb->len, s->data.frames, sizeof(s->data.frames), &b->plan);
+	verdict = nqd_conn_tx_datagram(&s->conn, now, skb->len, s->data.frames, sizeof(s->data.frames),
+				       &b->plan);
 	if (verdict != NQD_CONN_SEND && verdict != NQD_CONN_TOO_BIG)
 		return nqd_tx_refused(s, verdict, b);
 	__skb_unlink(skb, &s->data.payloads);
@@ -294,17 +295,24 @@ static void nqd_tx_done(struct nqd_crypto_op *op, int err)
 	nqd_key_put(op->owner_key);
 }
 
+/* DSCP of packets that carry no IP packet. */
+static u8 nqd_tx_own_dscp(const struct nqd_session *s)
+{
+	return READ_ONCE(s->dscp) << 2;
+}
+
 static u8 nqd_tx_dscp(const struct nqd_session *s, const struct sk_buff *skb)
 {
 	if (READ_ONCE(s->dscp_policy) != NQD_DSCP_POLICY_INHERIT)
-		return READ_ONCE(s->dscp) << 2;
+		return nqd_tx_own_dscp(s);
 	if (skb->protocol == htons(ETH_P_IP))
 		return ipv4_get_dsfield((const struct iphdr *)skb->data) & ~INET_ECN_MASK;
 	return ipv6_get_dsfield((const struct ipv6hdr *)skb->data) & ~INET_ECN_MASK;
 }
 
 /* Header and frames in front of the payload, room for the tag behind it. */
-static bool nqd_tx_wrap(struct sk_buff *skb, const struct nqd_tx_batch *b, const u8 *frames, u32 frames_len, u64 pn)
+static bool nqd_tx_wrap(struct sk_buff *skb, const struct nqd_tx_batch *b, const u8 *frames, u32 frames_len,
+			u64 pn)
 {
 	u32 header = 1 + b->cid_len + b->plan.pn_len;
 	u8 *p;
@@ -455,10 +463,11 @@ static bool nqd_tx_turn(struct nqd_session *s)
 			nqd_tx_refill(s);
 		switch (nqd_tx_decide(s, now, &b)) {
 		case NQD_TX_OWN:
-			nqd_tx_packet(s, &b, 0, b.skb, NULL, 0, READ_ONCE(s->dscp) << 2, 0);
+			nqd_tx_packet(s, &b, 0, b.skb, NULL, 0, nqd_tx_own_dscp(s), 0);
 			break;
 		case NQD_TX_PAYLOAD:
-			nqd_tx_packet(s, &b, 0, b.skb, s->data.frames, b.plan.frames_len, READ_ONCE(s->dscp) << 2, 0);
+			nqd_tx_packet(s, &b, 0, b.skb, s->data.frames, b.plan.frames_len, nqd_tx_own_dscp(s),
+				      0);
 			break;
 		case NQD_TX_PACKETS:
 			nqd_tx_packets(s, &b);
@@ -533,11 +542,10 @@ void nqd_tx_submit(struct nqd_session *s, struct sk_buff *skb)
 {
 	bool serve = !atomic_cmpxchg(&s->data.serving, 0, NQD_TX_SERVING);
 
-	if (likely(serve && skb_queue_empty(&s->data.cut) && nqd_queue_empty(&s->data.queue))) {
+	if (likely(serve && skb_queue_empty(&s->data.cut) && nqd_queue_empty(&s->data.queue)))
 		nqd_tx_cut(s, skb);
-	} else if (unlikely(!nqd_queue_push(&s->data.queue, skb))) {
+	else if (unlikely(!nqd_queue_push(&s->data.queue, skb)))
 		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_QUEUE_FULL);
-	}
 	if (likely(serve))
 		nqd_tx_serve(s);
 	else

@@ -13,6 +13,7 @@
  * @NQD_ASYNC_BEFORE_RETURN: by its callback, before the call returns
  * @NQD_ASYNC_LATER: by its callback, in a work
  * @NQD_ASYNC_BY_HAND: with nqd_async_complete()
+ * @NQD_ASYNC_MODES: number of them
  */
 enum nqd_async_mode {
 	NQD_ASYNC_AT_ONCE,

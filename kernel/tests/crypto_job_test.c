@@ -40,8 +40,8 @@ static void nqd_test_done(struct nqd_crypto_op *op, int err)
 	complete(&packet->done);
 }
 
-static int nqd_test_start(struct nqd_test_packet *packet, const struct nqd_packet_aead *key, u8 *datagram, u32 len,
-			  const struct nqd_short_header *header, bool seal)
+static int nqd_test_start(struct nqd_test_packet *packet, const struct nqd_packet_aead *key, u8 *datagram,
+			  u32 len, const struct nqd_short_header *header, bool seal)
 {
 	int err;
 
@@ -73,8 +73,8 @@ static int nqd_test_start(struct nqd_test_packet *packet, const struct nqd_packe
  *
  * Return: as nqd_crypto_seal() and nqd_crypto_open(), without -EINPROGRESS.
  */
-int nqd_test_crypt(const struct nqd_packet_aead *key, u8 *datagram, u32 len, const struct nqd_short_header *header,
-		   bool seal)
+int nqd_test_crypt(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+		   const struct nqd_short_header *header, bool seal)
 {
 	struct nqd_test_packet packet;
 	int err = nqd_test_start(&packet, key, datagram, len, header, seal);
@@ -96,8 +96,8 @@ static bool nqd_test_key(struct nqd_packet_aead *aead, const struct nqv_short_he
 }
 
 /* Both ways; @plain has room for the packet, and so does @buf. */
-static const char *nqd_test_both_ways(const struct nqd_packet_aead *key, const struct nqv_short_header *v, u8 *plain,
-				      u8 *buf)
+static const char *nqd_test_both_ways(const struct nqd_packet_aead *key, const struct nqv_short_header *v,
+				      u8 *plain, u8 *buf)
 {
 	const struct nqd_short_header header = { .pn = v->pn, .cid_len = v->dcid.len, .pn_len = v->pn_len };
 	u32 at = 1 + v->dcid.len, len = v->packet.len;
@@ -157,7 +157,8 @@ static void nqd_test_async_pool(struct nqd_test_report *report, const struct nqv
 	/* All on one CPU: the jobs of the others stay theirs. */
 	migrate_disable();
 	for (; jobs < most; jobs++)
-		if (nqd_test_start(&packet[jobs], &key, bytes + jobs * len, len, &header, true) != -EINPROGRESS)
+		if (nqd_test_start(&packet[jobs], &key, bytes + jobs * len, len, &header, true) !=
+		    -EINPROGRESS)
 			break;
 	if (jobs < 2 || jobs == most ||
 	    nqd_test_start(&packet[jobs], &key, bytes + jobs * len, len, &header, true) != -ENOBUFS)

@@ -38,8 +38,8 @@ struct nqd_test {
 #define NQD_TESTS 9
 
 void nqd_test_fail(struct nqd_test_report *report, const char *vector, const char *what);
-int nqd_test_crypt(const struct nqd_packet_aead *key, u8 *datagram, u32 len, const struct nqd_short_header *header,
-		   bool seal);
+int nqd_test_crypt(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+		   const struct nqd_short_header *header, bool seal);
 
 void nqd_test_async(struct nqd_test_report *report);
 void nqd_test_queue(struct nqd_test_report *report);
