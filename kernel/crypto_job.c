@@ -10,7 +10,7 @@
 #include <linux/unaligned.h>
 #include <linux/wait.h>
 
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "crypto_job.h"
 
 /* Jobs in the pool for each CPU, and at most: packets that may be on their way at a time. */

@@ -6,7 +6,7 @@
  * checksums; so is a packet with one to be filled in. Nearly all of what comes out has the room it needs; the
  * rest is copied.
  */
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "cut.h"
 #include "session.h"
 

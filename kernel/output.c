@@ -10,7 +10,7 @@
 #include <net/ip6_route.h>
 #include <net/route.h>
 
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "device.h"
 #include "output.h"
 #include "session.h"

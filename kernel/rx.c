@@ -9,7 +9,7 @@
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
 
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "crypto_job.h"
 #include "deliver.h"
 #include "device.h"

@@ -5,7 +5,7 @@
  * It is armed lazily: a deadline that moves away, as most do with every packet, leaves it alone; it then
  * comes too early, finds nothing due, and is armed again.
  */
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "session.h"
 
 static u64 nqd_timer_deadline(const struct nqd_session *s)

@@ -11,7 +11,7 @@
 #include <linux/ipv6.h>
 #include <net/dsfield.h>
 
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "crypto_job.h"
 #include "cut.h"
 #include "device.h"

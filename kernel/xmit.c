@@ -8,7 +8,7 @@
 #include <linux/ipv6.h>
 #include <net/icmp.h>
 
-#include "compat/compat.h"
+#include "compat/datapath.h"
 #include "device.h"
 #include "drop.h"
 #include "route.h"
