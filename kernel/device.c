@@ -15,6 +15,7 @@
 #include "device.h"
 #include "event.h"
 #include "netns.h"
+#include "session.h"
 #include "version.h"
 #include "xmit.h"
 
@@ -62,6 +63,7 @@ static void nqd_device_ndo_uninit(struct net_device *dev)
 	struct nqd_device *nd = netdev_priv(dev);
 	struct nqd_net *nn = nqd_net(nd->net);
 
+	nqd_session_end_all(nd, nqd_event_device_reason(nd));
 	mutex_lock(&nn->lock);
 	xa_erase(&nn->devices, nd->id);
 	nn->changes++;
@@ -77,6 +79,7 @@ static void nqd_device_destructor(struct net_device *dev)
 
 	gro_cells_destroy(&nd->gro_cells);
 	free_percpu(nd->stats);
+	kfree(nd->zero);
 }
 
 static void nqd_device_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
@@ -141,6 +144,8 @@ static void nqd_device_setup(struct net_device *dev)
 
 	memset(nd, 0, sizeof(*nd));
 	nd->dev = dev;
+	nd->sessions = RB_ROOT;
+	nqd_routes_init(&nd->routes);
 }
 
 static unsigned int nqd_device_default_queues(void)
@@ -255,18 +260,27 @@ struct nqd_device *nqd_device_find(struct nqd_net *nn, u32 id)
  * nqd_device_release_port() - a netlink socket was closed: its devices have no owner any more
  * @net: namespace of the socket
  * @port: netlink port
+ *
+ * What is in HOLD ends: nobody can activate it.
+ *
+ * Context: may sleep.
  */
 void nqd_device_release_port(struct net *net, u32 port)
 {
 	struct nqd_net *nn = nqd_net(net);
 	struct nqd_device *nd;
 	unsigned long id;
+	LIST_HEAD(ended);
 
 	mutex_lock(&nn->lock);
-	xa_for_each(&nn->devices, id, nd)
-		if (nd->owner_port == port)
-			nd->owner_port = 0;
+	xa_for_each(&nn->devices, id, nd) {
+		if (nd->owner_port != port)
+			continue;
+		WRITE_ONCE(nd->owner_port, 0);
+		nqd_session_end_held(nd, &ended);
+	}
 	mutex_unlock(&nn->lock);
+	nqd_session_release(&ended);
 }
 
 /**

@@ -10,12 +10,15 @@
 #include <net/gro_cells.h>
 
 #include "device_stats.h"
+#include "figures.h"
 #include "routes.h"
 #include "uapi/nexus_quic_dco.h"
 
 struct nqd_net;
 
 #define NQD_DEVICE_QUEUES_MAX 256
+/* What GET_CAPS says: sessions of one device. */
+#define NQD_DEVICE_SESSIONS_MAX 65536
 
 /**
  * struct nqd_device_config - what CREATE_DEVICE and UPDATE_DEVICE set
@@ -52,6 +55,8 @@ struct nqd_device_config {
  * @sessions: struct nqd_session by id; protected by nqd_net.lock
  * @session_count: their number; likewise
  * @routes: struct nqd_route by prefix; changed under nqd_net.lock, read under RCU
+ * @ended: counters of sessions that have ended; protected by nqd_net.lock
+ * @zero: counters at the time of FLUSH_STATS, or NULL; likewise
  * @debug: bits of enum nqd_debug_flag; written under nqd_net.lock
  */
 struct nqd_device {
@@ -66,6 +71,8 @@ struct nqd_device {
 	struct rb_root sessions;
 	u32 session_count;
 	struct nqd_routes routes;
+	struct nqd_figures ended;
+	struct nqd_figures *zero;
 	u32 debug;
 };
 

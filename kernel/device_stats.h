@@ -53,6 +53,8 @@ struct nqd_device_totals {
 struct nqd_device_stats __percpu *nqd_device_stats_alloc(void);
 void nqd_device_stats_drop(struct nqd_device_stats __percpu *stats, enum nqd_direction direction,
 			   enum nqd_drop_reason reason);
+void nqd_device_stats_carried(struct nqd_device_stats __percpu *stats, enum nqd_direction direction,
+			      u32 packets, u32 bytes);
 void nqd_device_stats_sum(struct nqd_device_stats __percpu *stats, struct nqd_device_totals *totals);
 
 #endif /* _NQD_DEVICE_STATS_H */

@@ -26,6 +26,18 @@ static int nqd_event_put_down(struct sk_buff *skb, enum nqd_down_reason reason)
 }
 
 /**
+ * nqd_event_device_reason() - why a device goes
+ * @nd: device that is being unregistered
+ *
+ * Return: that its namespace goes, or that it was deleted.
+ */
+enum nqd_down_reason nqd_event_device_reason(const struct nqd_device *nd)
+{
+	/* The namespace that it was moved to goes away; where its own does, nobody is left to listen. */
+	return check_net(dev_net(nd->dev)) ? NQD_DOWN_REASON_DEVICE_DELETED : NQD_DOWN_REASON_NETNS_EXIT;
+}
+
+/**
  * nqd_event_device_down() - a device was deleted, or goes with a namespace
  * @nd: device, no longer to be found by its number
  *
@@ -33,7 +45,6 @@ static int nqd_event_put_down(struct sk_buff *skb, enum nqd_down_reason reason)
  */
 void nqd_event_device_down(struct nqd_device *nd)
 {
-	enum nqd_down_reason reason = NQD_DOWN_REASON_DEVICE_DELETED;
 	struct sk_buff *skb;
 	void *header;
 
@@ -43,12 +54,9 @@ void nqd_event_device_down(struct nqd_device *nd)
 	skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!skb)
 		return;
-	/* The namespace that it was moved to goes away; where its own does, nobody is left to listen. */
-	if (!check_net(dev_net(nd->dev)))
-		reason = NQD_DOWN_REASON_NETNS_EXIT;
 	header = genlmsg_put(skb, 0, 0, &nqd_netlink_family, 0, NQD_EVENT_DEVICE_DOWN);
-	if (!header || nqd_netlink_put_version(skb) || nqd_netlink_put_device(skb, nd, 0) ||
-	    nqd_event_put_down(skb, reason)) {
+	if (!header || nqd_netlink_put_version(skb) || nqd_netlink_put_device(skb, nd) ||
+	    nqd_event_put_down(skb, nqd_event_device_reason(nd))) {
 		nlmsg_free(skb);
 		return;
 	}

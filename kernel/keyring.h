@@ -39,7 +39,8 @@ struct nqd_keyring {
 	struct nqd_key __rcu *slot[NQD_KEYS_SLOTS];
 };
 
-struct nqd_key *nqd_key_alloc(const struct nqd_suite *suite, const struct nqd_packet_key *from, u64 generation,
+struct nqd_key *nqd_key_alloc(const struct nqd_suite *suite, const struct nqd_packet_key *from,
+			      u64 generation,
 			      const char **why);
 void nqd_key_free(struct nqd_key *key);
 void nqd_key_put(struct nqd_key *key);

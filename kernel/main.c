@@ -4,9 +4,11 @@
  */
 #include <linux/module.h>
 
+#include "crypto_job.h"
 #include "device.h"
 #include "netlink.h"
 #include "netns.h"
+#include "session.h"
 #include "uapi/nexus_quic_dco_layout.h"
 #include "version.h"
 
@@ -14,9 +16,15 @@ static int __init nqd_init(void)
 {
 	int err;
 
-	err = nqd_net_init();
+	err = nqd_session_init();
 	if (err)
 		return err;
+	err = nqd_crypto_job_init();
+	if (err)
+		goto err_session;
+	err = nqd_net_init();
+	if (err)
+		goto err_crypto_job;
 	err = nqd_device_init();
 	if (err)
 		goto err_net;
@@ -29,6 +37,10 @@ err_device:
 	nqd_device_exit();
 err_net:
 	nqd_net_exit();
+err_crypto_job:
+	nqd_crypto_job_exit();
+err_session:
+	nqd_session_exit();
 	return err;
 }
 
@@ -41,6 +53,9 @@ static void __exit nqd_exit(void)
 	nqd_netlink_exit();
 	nqd_device_exit();
 	nqd_net_exit();
+	/* Packets that are still on their way through a cipher hold sessions. */
+	nqd_crypto_job_exit();
+	nqd_session_exit();
 }
 
 module_init(nqd_init);

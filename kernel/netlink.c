@@ -56,6 +56,13 @@ static const struct {
 } nqd_netlink_nests[NQD_A_MAX + 1] = {
 	[NQD_A_DEVICE] = { nqd_device_nl_policy, NQD_A_DEVICE_MAX },
 	[NQD_A_SESSION] = { nqd_session_nl_policy, NQD_A_SESSION_MAX },
+	[NQD_A_STATE] = { nqd_state_nl_policy, NQD_A_STATE_MAX },
+	[NQD_A_KEYS] = { nqd_keys_nl_policy, NQD_A_KEYS_MAX },
+	[NQD_A_ROUTE] = { nqd_route_nl_policy, NQD_A_ROUTE_MAX },
+	[NQD_A_CLOSE] = { nqd_close_nl_policy, NQD_A_CLOSE_MAX },
+	[NQD_A_FRAMES] = { nqd_frames_nl_policy, NQD_A_FRAMES_MAX },
+	[NQD_A_EVENT] = { nqd_event_nl_policy, NQD_A_EVENT_MAX },
+	[NQD_A_DEBUG] = { nqd_debug_nl_policy, NQD_A_DEBUG_MAX },
 };
 
 /**
@@ -91,15 +98,16 @@ int nqd_netlink_put_version(struct sk_buff *skb)
 }
 
 /**
- * nqd_netlink_reply() - start the answer to a request
+ * nqd_netlink_reply_of() - start the answer to a request
  * @info: request
  * @header: set to what genlmsg_end() needs
+ * @size: bytes that it may have
  *
  * Return: the message with its version, or NULL where there is no memory; extack is set then.
  */
-struct sk_buff *nqd_netlink_reply(struct genl_info *info, void **header)
+struct sk_buff *nqd_netlink_reply_of(struct genl_info *info, void **header, size_t size)
 {
-	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	struct sk_buff *skb = genlmsg_new(size, GFP_KERNEL);
 
 	if (skb) {
 		*header = genlmsg_put_reply(skb, info, &nqd_netlink_family, 0, info->genlhdr->cmd);
@@ -109,6 +117,18 @@ struct sk_buff *nqd_netlink_reply(struct genl_info *info, void **header)
 	}
 	GENL_SET_ERR_MSG(info, "no memory for the answer");
 	return NULL;
+}
+
+/**
+ * nqd_netlink_reply() - start the answer to a request
+ * @info: request
+ * @header: set to what genlmsg_end() needs
+ *
+ * Return: the message with its version, or NULL where there is no memory; extack is set then.
+ */
+struct sk_buff *nqd_netlink_reply(struct genl_info *info, void **header)
+{
+	return nqd_netlink_reply_of(info, header, NLMSG_GOODSIZE);
 }
 
 /* An agent that is gone, however it died, owns nothing any more. */
@@ -149,10 +169,11 @@ int nqd_netlink_init(void)
  */
 void nqd_netlink_exit(void)
 {
-	/* Events are sent under rtnl: none is under way once it was held. */
+	/* Events of devices are sent under rtnl, those of sessions with BH off: none is under way then. */
 	rtnl_lock();
 	WRITE_ONCE(nqd_netlink_registered, false);
 	rtnl_unlock();
+	synchronize_net();
 	genl_unregister_family(&nqd_netlink_family);
 	netlink_unregister_notifier(&nqd_netlink_notifier);
 }

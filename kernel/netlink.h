@@ -11,12 +11,22 @@
 #include "netlink_gen.h"
 
 struct nqd_net;
+struct nqd_session;
+
+/* Puts one session into a dump: 0 or -EMSGSIZE. */
+typedef int (*nqd_netlink_dump_session_t)(struct sk_buff *skb, struct netlink_callback *cb,
+					  struct nqd_session *s);
 
 extern struct genl_family nqd_netlink_family;
 
 struct nqd_net *nqd_netlink_net(struct genl_info *info);
 int nqd_netlink_nest(struct nlattr **tb, unsigned int nest, struct genl_info *info);
 struct sk_buff *nqd_netlink_reply(struct genl_info *info, void **header);
+struct sk_buff *nqd_netlink_reply_of(struct genl_info *info, void **header, size_t size);
+struct sk_buff *nqd_netlink_big_reply(struct genl_info *info, void **header);
+u32 nqd_netlink_dump_limit(struct netlink_callback *cb);
+int nqd_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb,
+			      nqd_netlink_dump_session_t dump);
 int nqd_netlink_put_version(struct sk_buff *skb);
 bool nqd_netlink_announce(void);
 

@@ -2,9 +2,15 @@
 /*
  * NQD_CMD_GET_CAPS: what this kernel offers, found out when asked.
  */
+#include "device.h"
 #include "netlink.h"
 #include "suite.h"
 #include "version.h"
+
+#define NQD_CAPS_FEATURES \
+	(NQD_FEATURE_INSTALL_SECRETS | NQD_FEATURE_ZERO_LENGTH_CID | NQD_FEATURE_PERSIST | NQD_FEATURE_SEND_FRAMES | \
+	 NQD_FEATURE_STATELESS_RESET | NQD_FEATURE_ECN | NQD_FEATURE_PMTU_SEARCH | NQD_FEATURE_LAB_MODE | \
+	 NQD_FEATURE_AEAD_LIMITS | NQD_FEATURE_DEBUG)
 
 static int nqd_netlink_put_ciphers(struct sk_buff *skb)
 {
@@ -38,12 +44,14 @@ static int nqd_netlink_put_caps(struct sk_buff *skb)
 	err = nqd_netlink_put_ciphers(skb);
 	if (err)
 		return err;
-	/* No session can be installed yet: no congestion profile, no feature, no room for one. */
 	if (nla_put_u32(skb, NQD_A_CAPS_ABI_MIN, NQD_ABI_VERSION) ||
 	    nla_put_u32(skb, NQD_A_CAPS_ABI_MAX, NQD_ABI_VERSION) ||
 	    nla_put_string(skb, NQD_A_CAPS_MODULE_VERSION, NQD_MODULE_VERSION) ||
-	    nla_put_u64_64bit(skb, NQD_A_CAPS_FEATURES, 0, NQD_A_CAPS_PAD) ||
-	    nla_put_u32(skb, NQD_A_CAPS_MAX_SESSIONS, 0))
+	    nla_put_u32(skb, NQD_A_CAPS_CONGESTION, NQD_CONGESTION_CUBIC_LIKE) ||
+	    nla_put_u32(skb, NQD_A_CAPS_CONGESTION, NQD_CONGESTION_BBR_LIKE) ||
+	    nla_put_u32(skb, NQD_A_CAPS_CONGESTION, NQD_CONGESTION_FIXED_RATE_TEST) ||
+	    nla_put_u64_64bit(skb, NQD_A_CAPS_FEATURES, NQD_CAPS_FEATURES, NQD_A_CAPS_PAD) ||
+	    nla_put_u32(skb, NQD_A_CAPS_MAX_SESSIONS, NQD_DEVICE_SESSIONS_MAX))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;

@@ -9,6 +9,7 @@
 #include "netlink.h"
 #include "netlink_device.h"
 #include "netns.h"
+#include "session.h"
 
 /* What only the kernel says, and what cannot change after creation. */
 static const u16 nqd_netlink_device_said[] = {
@@ -46,13 +47,12 @@ static int nqd_netlink_device_said_by_kernel(struct nlattr **tb, struct netlink_
  * nqd_netlink_put_device() - describe a device
  * @skb: message
  * @nd: device
- * @sessions: its sessions
  *
  * Context: rtnl is held, and nqd_net.lock too while @nd can be found.
  *
  * Return: 0 or -EMSGSIZE.
  */
-int nqd_netlink_put_device(struct sk_buff *skb, const struct nqd_device *nd, u32 sessions)
+int nqd_netlink_put_device(struct sk_buff *skb, const struct nqd_device *nd)
 {
 	const struct nqd_device_config *config = &nd->config;
 	struct nlattr *nest = nla_nest_start(skb, NQD_A_DEVICE);
@@ -73,7 +73,7 @@ int nqd_netlink_put_device(struct sk_buff *skb, const struct nqd_device *nd, u32
 	    nla_put_u32(skb, NQD_A_DEVICE_ECN_POLICY, config->ecn_policy) ||
 	    nla_put_u32(skb, NQD_A_DEVICE_QUEUES, nd->dev->num_tx_queues) ||
 	    nla_put_u32(skb, NQD_A_DEVICE_OWNER_PORT, nd->owner_port) ||
-	    nla_put_u32(skb, NQD_A_DEVICE_SESSION_COUNT, sessions) ||
+	    nla_put_u32(skb, NQD_A_DEVICE_SESSION_COUNT, nd->session_count) ||
 	    nla_put_u32(skb, NQD_A_DEVICE_IN_NETNS, net_eq(dev_net(nd->dev), nd->net))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
@@ -110,8 +110,9 @@ struct nqd_device *nqd_netlink_named_device(struct nlattr **tb, struct genl_info
 static void nqd_netlink_device_config(struct nqd_device_config *config, struct nlattr **tb)
 {
 	config->generation = nla_get_u64(tb[NQD_A_DEVICE_GENERATION]);
+	/* The data path reads it. */
 	if (tb[NQD_A_DEVICE_ROUTE_EPOCH])
-		config->route_epoch = nla_get_u64(tb[NQD_A_DEVICE_ROUTE_EPOCH]);
+		WRITE_ONCE(config->route_epoch, nla_get_u64(tb[NQD_A_DEVICE_ROUTE_EPOCH]));
 	if (tb[NQD_A_DEVICE_FLAGS])
 		config->flags = nla_get_u32(tb[NQD_A_DEVICE_FLAGS]);
 	if (tb[NQD_A_DEVICE_FWMARK])
@@ -143,7 +144,7 @@ static int nqd_netlink_device_name(char *name, const struct nlattr *attr, struct
 static int nqd_netlink_answer_device(struct sk_buff *reply, void *header, const struct nqd_device *nd,
 				     struct genl_info *info)
 {
-	int err = nqd_netlink_put_device(reply, nd, 0);
+	int err = nqd_netlink_put_device(reply, nd);
 
 	if (err) {
 		GENL_SET_ERR_MSG(info, "the device does not fit an answer");
@@ -268,6 +269,7 @@ int nqd_nl_update_device_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!err) {
 		mutex_lock(&nn->lock);
 		nqd_netlink_device_config(&nd->config, tb);
+		nqd_session_device_changed(nd);
 		nn->changes++;
 		mutex_unlock(&nn->lock);
 	}
@@ -348,14 +350,15 @@ int nqd_nl_adopt_device_doit(struct sk_buff *skb, struct genl_info *info)
 	before = nd->config.generation;
 	port = nd->owner_port;
 	nd->config.generation = nla_get_u64(tb[NQD_A_DEVICE_GENERATION]);
-	nd->owner_port = info->snd_portid;
+	WRITE_ONCE(nd->owner_port, info->snd_portid);
 	err = nqd_netlink_answer_device(reply, header, nd, info);
 	if (err) {
 		nd->config.generation = before;
-		nd->owner_port = port;
+		WRITE_ONCE(nd->owner_port, port);
 		goto unlock;
 	}
 	nn->changes++;
+	nqd_session_device_adopted(nd);
 unlock:
 	mutex_unlock(&nn->lock);
 	rtnl_unlock();
@@ -409,7 +412,7 @@ static int nqd_netlink_dump_device(struct sk_buff *skb, struct netlink_callback 
 	if (!header)
 		return -EMSGSIZE;
 	genl_dump_check_consistent(cb, header);
-	if (nqd_netlink_put_version(skb) || nqd_netlink_put_device(skb, nd, 0)) {
+	if (nqd_netlink_put_version(skb) || nqd_netlink_put_device(skb, nd)) {
 		genlmsg_cancel(skb, header);
 		return -EMSGSIZE;
 	}
@@ -447,4 +450,34 @@ int nqd_nl_get_device_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_unlock(&nn->lock);
 	rtnl_unlock();
 	return err && !skb->len ? err : skb->len;
+}
+
+/**
+ * nqd_nl_set_debug_doit() - NQD_CMD_SET_DEBUG
+ * @skb: request
+ * @info: request
+ *
+ * Return: 0 or a negative error.
+ */
+int nqd_nl_set_debug_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NQD_A_DEVICE_MAX + 1], *debug[NQD_A_DEBUG_MAX + 1];
+	struct nqd_net *nn = nqd_netlink_net(info);
+	struct nqd_device *nd;
+	int err;
+
+	err = nqd_nl_check(info->nlhdr, info->extack);
+	if (!err)
+		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	if (!err)
+		err = nqd_netlink_nest(debug, NQD_A_DEBUG, info);
+	if (err)
+		return err;
+	mutex_lock(&nn->lock);
+	nd = nqd_netlink_named_device(tb, info);
+	err = PTR_ERR_OR_ZERO(nd);
+	if (!err)
+		WRITE_ONCE(nd->debug, nla_get_u32(debug[NQD_A_DEBUG_FLAGS]));
+	mutex_unlock(&nn->lock);
+	return err;
 }

@@ -67,6 +67,7 @@ int nqd_nl_get_stats_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int nqd_nl_flush_stats_doit(struct sk_buff *skb, struct genl_info *info);
 int nqd_nl_set_debug_doit(struct sk_buff *skb, struct genl_info *info);
 
+int nqd_nl_dump_start(struct netlink_callback *cb);
 int nqd_nl_check(const struct nlmsghdr *nlh, struct netlink_ext_ack *extack);
 bool nqd_nl_is_secret(u16 nest, u16 type);
 void nqd_nl_wipe(struct nlmsghdr *nlh);

@@ -28,6 +28,7 @@ static int __net_init nqd_net_enter(struct net *net)
 {
 	struct nqd_net *nn = nqd_net(net);
 
+	nn->net = net;
 	mutex_init(&nn->lock);
 	xa_init_flags(&nn->devices, XA_FLAGS_ALLOC1);
 	nn->changes = 1;

@@ -11,13 +11,16 @@
 
 /**
  * struct nqd_net - state of a network namespace
- * @lock: protects the configuration of the devices in @devices, and @changes. Taken inside of rtnl.
+ * @net: the namespace
+ * @lock: protects the configuration of the devices in @devices, their sessions and routes, the
+ *	sockets of these, and @changes. Taken inside of rtnl.
  * @devices: struct nqd_device by id. Changes under rtnl and @lock, so that either one is enough to read;
  *	a device stays in it while registered, wherever it moves.
  * @next_id: where the search for a free id starts
- * @changes: counts changes of @devices, for dumps that must notice them
+ * @changes: counts changes of devices, sessions and routes, for dumps that must notice them
  */
 struct nqd_net {
+	struct net *net;
 	/* Devices and their configuration, see above. */
 	struct mutex lock;
 	struct xarray devices;

@@ -55,14 +55,20 @@ struct nqd_owner_blob {
  * struct nqd_owner - events of one session; protected by nqd_session.lock
  * @queue: not acknowledged yet, oldest first
  * @count: their number
- * @next_id: number of the next one
+ * @last_id: number of the newest one that there was
  */
 struct nqd_owner {
 	struct list_head queue;
 	u32 count;
-	u64 next_id;
+	u64 last_id;
 };
 
+struct nqd_owner_blob *nqd_owner_blob_alloc(const u8 *bytes, u32 len, bool has_token, u64 token);
+void nqd_owner_blob_free(struct nqd_owner_blob *blob);
+void nqd_owner_blobs_done(struct nqd_session *s);
+int nqd_owner_ack(struct nqd_session *s, u64 id);
+void nqd_owner_resend(struct nqd_session *s);
+void nqd_owner_retry(struct nqd_session *s);
 u32 nqd_owner_room(const struct nqd_session *s);
 bool nqd_owner_frames(struct nqd_session *s, const u8 *bytes, u32 len);
 bool nqd_owner_datagram(struct nqd_session *s, u64 context, const u8 *bytes, u32 len);

@@ -117,7 +117,11 @@ int nqd_header_cipher_init(struct nqd_header_cipher *hp, const struct nqd_suite 
  */
 void nqd_header_cipher_clear(struct nqd_header_cipher *hp)
 {
-	memzero_explicit(hp, sizeof(*hp));
+	/* The suite stays: a packet that comes back from an asynchronous cipher may still look at it. */
+	if (hp->suite && hp->suite->chacha20)
+		memzero_explicit(hp->chacha20, sizeof(hp->chacha20));
+	else
+		memzero_explicit(&hp->aes, sizeof(hp->aes));
 }
 
 /* RFC 9001 sections 5.4.3 and 5.4.4. */

@@ -31,6 +31,10 @@ struct nqd_route {
 	struct rcu_head rcu;
 };
 
+int nqd_route_set(struct nqd_session *s, const struct nqd_prefix *prefix, u64 generation, u64 epoch);
+void nqd_route_remove(struct nqd_device *nd, struct nqd_route *route);
+void nqd_route_forget_session(struct nqd_session *s);
+
 /**
  * nqd_route_session() - the session that an inner destination leads to
  * @nd: device
@@ -41,7 +45,8 @@ struct nqd_route {
  *
  * Return: the session, valid as long as the lock is held, or NULL.
  */
-static inline struct nqd_session *nqd_route_session(const struct nqd_device *nd, u16 family, const void *address)
+static inline struct nqd_session *nqd_route_session(const struct nqd_device *nd, u16 family,
+						    const void *address)
 {
 	const struct nqd_route *route = nqd_routes_lookup(&nd->routes, family, address);
 

@@ -38,6 +38,7 @@
 #include "session_stats.h"
 
 struct nqd_device;
+struct nqd_figures;
 struct nqd_socket;
 struct nqd_secrets;
 
@@ -65,8 +66,10 @@ enum nqd_session_noise {
  * struct nqd_session_config - what ADD_SESSION and UPDATE_SESSION set; protected by nqd_net.lock
  * @generation: of the caller, strictly rising
  * @network_id: L3 network
- * @role: which end this is
- * @congestion: algorithm
+ * @route_epoch: epoch of the network that the session is for
+ * @flags: bits of enum nqd_session_flag
+ * @role: enum nqd_role
+ * @congestion: enum nqd_congestion
  * @lab_rate: bytes a second of NQD_CONGESTION_FIXED_RATE_TEST
  * @idle_timeout_ms: of the caller; used if @has_idle_timeout, else the parameters count
  * @has_idle_timeout: see @idle_timeout_ms
@@ -75,7 +78,7 @@ enum nqd_session_noise {
  * @mtu: largest inner packet, 0: what a datagram carries
  * @confidentiality_limit: packets a key, 0: the suite's
  * @integrity_limit: forged packets, 0: the suite's
- * @outer_set: which of the next four are the session's own: bits of NQD_A_SESSION_FWMARK and so on
+ * @outer_set: which of the next four are the session's own: bits by number of their attribute
  * @fwmark: mark of the outer packets
  * @dscp_policy: enum nqd_dscp_policy
  * @dscp: outer DSCP, 0 to 63
@@ -92,8 +95,10 @@ enum nqd_session_noise {
 struct nqd_session_config {
 	u64 generation;
 	u64 network_id;
-	enum nqd_role role;
-	enum nqd_congestion congestion;
+	u64 route_epoch;
+	u32 flags;
+	u32 role;
+	u32 congestion;
 	u64 lab_rate;
 	u32 idle_timeout_ms;
 	bool has_idle_timeout;
@@ -125,6 +130,7 @@ struct nqd_session_config {
  * @stats: counters of each CPU
  * @remote: the peer; does not change
  * @local: source address, family 0 leaves it to routing; does not change
+ * @local_port: of the socket; does not change
  * @flags: bits of enum nqd_session_flag; data may be sent with NQD_SESSION_FLAG_SEND_DATA. Written under
  *	nqd_net.lock, read without
  * @route_epoch: epoch of the network that the session is for; likewise
@@ -139,8 +145,8 @@ struct nqd_session_config {
  * @rx_keys: packet protection of what comes
  * @tx_keys: packet protection of what goes
  * @lock: protects what follows, up to @data; BH off
- * @active: @conn, header protection and keys are valid: HOLD is over. Set once under @lock, with release
- *	semantics
+ * @running: @conn, header protection and keys are valid; set once under @lock
+ * @active: and datagrams are no longer held: HOLD is over. Set once under @lock, with release semantics
  * @dead: nothing is opened, sent or told any more. Set once under @lock
  * @down: its session-down was told
  * @peer_cid_len: bytes of @peer_cid; does not change
@@ -151,11 +157,8 @@ struct nqd_session_config {
  * @conn: protocol state
  * @control_slots: memory of @conn
  * @control: what SEND_FRAMES asked for, by the number of its slot
- * @ring_wanted: entries that the ring should have
- * @local_update: a key update of ours is under way
  * @updates_local: key updates of ours
  * @updates_peer: key updates of the peer
- * @update_failures: key updates that could not be followed for want of keys
  * @noisy: when an event of that kind may be told again, ns
  * @noise: packets since the last event of that kind
  * @owner: events for the owner
@@ -168,8 +171,9 @@ struct nqd_session_config {
  * @config: what user space set
  * @names: ways to be found
  * @routes: routes that lead here; protected by nqd_net.lock
- * @zero: counters at the time of FLUSH_STATS
+ * @zero: counters at the time of FLUSH_STATS, or NULL; protected by nqd_net.lock
  * @device_node: in the device's table, by @id
+ * @socket_node: in the list of its socket; protected by nqd_net.lock
  * @end_node: in a list of sessions that end together
  * @refs: see the head of this file
  * @free_work: frees it
@@ -182,6 +186,7 @@ struct nqd_session {
 	struct nqd_session_stats __percpu *stats;
 	union nqd_address remote;
 	union nqd_address local;
+	__be16 local_port;
 	u32 flags;
 	u32 mtu;
 	u64 route_epoch;
@@ -197,6 +202,7 @@ struct nqd_session {
 
 	/* The protocol core's state, see above. */
 	spinlock_t lock ____cacheline_aligned_in_smp;
+	bool running;
 	bool active;
 	bool dead;
 	bool down;
@@ -208,18 +214,15 @@ struct nqd_session {
 	struct nqd_conn conn;
 	struct nqd_control_slot control_slots[NQD_SESSION_CONTROL_SLOTS];
 	struct nqd_owner_blob *control[NQD_SESSION_CONTROL_SLOTS];
-	u32 ring_wanted;
-	bool local_update;
 	u64 updates_local;
 	u64 updates_peer;
-	u64 update_failures;
 	u64 noisy[NQD_NOISES];
 	u64 noise[NQD_NOISES];
 	struct nqd_owner owner;
 
 	struct nqd_datapath data;
 
-	struct work_struct work;
+	struct delayed_work work;
 	unsigned long work_bits;
 	struct nqd_secrets *secrets;
 
@@ -228,8 +231,9 @@ struct nqd_session {
 	struct nqd_session_config config;
 	struct nqd_session_names names;
 	struct list_head routes;
-	struct nqd_session_zero *zero;
+	struct nqd_figures *zero;
 	struct rb_node device_node;
+	struct list_head socket_node;
 	struct list_head end_node;
 	refcount_t refs;
 	struct rcu_work free_work;
@@ -242,13 +246,23 @@ extern struct workqueue_struct *nqd_session_queue;
 struct nqd_session *nqd_session_alloc(struct nqd_device *nd, u64 id);
 void nqd_session_put(struct nqd_session *s);
 void nqd_session_work(struct nqd_session *s, unsigned int bit);
+void nqd_session_work_later(struct nqd_session *s, unsigned int bit, unsigned long delay);
+struct nqd_session *nqd_session_by_id(const struct nqd_device *nd, u64 id);
+struct nqd_session *nqd_session_from(const struct nqd_device *nd, u64 id);
+int nqd_session_insert(struct nqd_session *s);
 void nqd_session_unlink(struct nqd_session *s, enum nqd_down_reason reason, struct list_head *ended);
 void nqd_session_release(struct list_head *ended);
+void nqd_session_end_all(struct nqd_device *nd, enum nqd_down_reason reason);
+void nqd_session_end_held(struct nqd_device *nd, struct list_head *ended);
+void nqd_session_device_changed(struct nqd_device *nd);
+void nqd_session_device_adopted(struct nqd_device *nd);
 bool nqd_session_is_reset(const struct nqd_session *s, const u8 *datagram, u32 len);
 int nqd_session_init(void);
 void nqd_session_exit(void);
 
 /* session_event.c */
+void nqd_session_tell_up(struct nqd_session *s);
+void nqd_session_tell_down(struct nqd_session *s, enum nqd_down_reason reason, bool gone);
 void nqd_session_events(struct nqd_session *s);
 void nqd_session_reset_seen(struct nqd_session *s);
 void nqd_event_session_noisy(struct nqd_session *s, enum nqd_session_noise noise);

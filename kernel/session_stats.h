@@ -77,4 +77,6 @@ void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum 
 void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes);
 void nqd_session_count(struct nqd_session *s, enum nqd_session_counter counter, u64 by);
 
+void nqd_session_recovery_stats(const struct nqd_session *s, struct nqd_recovery_stats *stats);
+
 #endif /* _NQD_SESSION_STATS_H */

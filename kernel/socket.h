@@ -26,7 +26,7 @@ struct nqd_net;
  * @net: namespace of the socket and of its sessions' devices
  * @family: of the socket: one of AF_INET6 may carry IPv4 too
  * @cid_len: bytes of the local connection IDs of all sessions; 0: sessions are told apart by their peer's address
- * @users: sessions that can be found through it; protected by nqd_net.lock
+ * @sessions: that can be found through it; protected by nqd_net.lock
  * @refs: one while it is hooked, one of each session until that is freed
  * @rcu: frees it
  */
@@ -36,13 +36,13 @@ struct nqd_socket {
 	struct nqd_net *net;
 	u16 family;
 	u8 cid_len;
-	u32 users;
+	struct list_head sessions;
 	refcount_t refs;
 	struct rcu_head rcu;
 };
 
 struct nqd_socket *nqd_socket_use(struct nqd_net *nn, u32 fd, u8 cid_len, struct netlink_ext_ack *extack);
-void nqd_socket_unuse(struct nqd_socket *socket);
+void nqd_socket_leave(struct nqd_socket *socket);
 void nqd_socket_put(struct nqd_socket *socket);
 
 /**

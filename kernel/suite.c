@@ -9,9 +9,10 @@
 #include "suite.h"
 
 const struct nqd_suite nqd_suites[NQD_SUITES] = {
-	{ NQD_CIPHER_SUITE_AES_128_GCM_SHA256, 16, "gcm(aes)", false },
-	{ NQD_CIPHER_SUITE_AES_256_GCM_SHA384, 32, "gcm(aes)", false },
-	{ NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256, 32, "rfc7539(chacha20,poly1305)", true },
+	{ NQD_CIPHER_SUITE_AES_128_GCM_SHA256, 16, "gcm(aes)", 32, "hmac(sha256)", false },
+	{ NQD_CIPHER_SUITE_AES_256_GCM_SHA384, 32, "gcm(aes)", 48, "hmac(sha384)", false },
+	{ NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256, 32, "rfc7539(chacha20,poly1305)", 32, "hmac(sha256)",
+	  true },
 };
 
 /**

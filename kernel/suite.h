@@ -16,12 +16,16 @@
  * @suite: its TLS code point
  * @key_len: bytes of a packet protection key, and of a header protection key
  * @aead: the kernel's name of its AEAD with a nonce of 96 bits and a tag of 128
+ * @secret_len: bytes of a traffic secret: of its hash
+ * @hmac: the kernel's name of HMAC with that hash
  * @chacha20: header protection is by ChaCha20, not by AES (RFC 9001 section 5.4)
  */
 struct nqd_suite {
 	enum nqd_cipher_suite suite;
 	u32 key_len;
 	const char *aead;
+	u32 secret_len;
+	const char *hmac;
 	bool chacha20;
 };
 

@@ -8,6 +8,7 @@
 
 #include <linux/netdevice.h>
 #include <net/rtnetlink.h>
+#include <net/udp_tunnel.h>
 
 #include "probed.h"
 
@@ -31,6 +32,22 @@ static inline void nqd_compat_lltx(struct net_device *dev)
 	dev->lltx = true;
 #else
 	dev->features |= NETIF_F_LLTX;
+#endif
+}
+
+/**
+ * nqd_compat_setup_udp_tunnel() - let datagrams of a UDP socket come here
+ * @net: its namespace
+ * @sk: socket, which has not been closed
+ * @cfg: hooks, or all zero to take them off
+ */
+static inline void nqd_compat_setup_udp_tunnel(struct net *net, struct sock *sk,
+					       struct udp_tunnel_sock_cfg *cfg)
+{
+#ifdef NQD_HAVE_UDP_TUNNEL_SK
+	setup_udp_tunnel_sock(net, sk, cfg);
+#else
+	setup_udp_tunnel_sock(net, sk->sk_socket, cfg);
 #endif
 }
 

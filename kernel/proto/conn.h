@@ -316,6 +316,11 @@ int nqd_conn_queue_control(struct nqd_conn *c, u64 id, const u8 *bytes, u32 len)
 int nqd_conn_queue_control_once(struct nqd_conn *c, u64 id, const u8 *bytes, u32 len);
 int nqd_conn_set_timers(struct nqd_conn *c, u64 idle_timeout, u64 keepalive);
 int nqd_conn_set_mtu(struct nqd_conn *c, u64 now, u32 mtu, u32 ceiling);
+int nqd_conn_set_congestion(struct nqd_conn *c, u64 now, enum nqd_congestion kind, bool lab_mode,
+			    u64 fixed_rate);
+int nqd_conn_set_key_limits(struct nqd_conn *c, enum nqd_cipher_suite suite, u64 seal_limit,
+			    u64 open_failure_limit);
+int nqd_conn_update_keys_now(struct nqd_conn *c, u64 now);
 void nqd_conn_set_ecn(struct nqd_conn *c, bool wanted);
 int nqd_conn_validate_path(struct nqd_conn *c, u64 now, enum nqd_path_index target,
 			   const u8 data[NQD_PATH_CHALLENGES][NQD_PATH_DATA_LEN]);

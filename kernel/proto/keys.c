@@ -18,6 +18,39 @@ static u64 nqd_keys_lowered(u64 limit, u64 wish)
 }
 
 /**
+ * nqd_keys_set_limits() - how much a key may be used
+ * @k: key state
+ * @suite: cipher suite
+ * @seal_limit: packets that one TX key may seal, 0 for the suite's limit; may only lower it
+ * @open_failure_limit: forged packets before the connection ends, 0 for the suite's; may only lower it
+ *
+ * Return: 0, or -EINVAL for an unknown suite and nothing has changed.
+ */
+int nqd_keys_set_limits(struct nqd_keys *k, enum nqd_cipher_suite suite, u64 seal_limit,
+			u64 open_failure_limit)
+{
+	u64 most, failures;
+
+	switch (suite) {
+	case NQD_CIPHER_SUITE_AES_128_GCM_SHA256:
+	case NQD_CIPHER_SUITE_AES_256_GCM_SHA384:
+		most = NQD_KEYS_GCM_SEAL_LIMIT;
+		failures = NQD_KEYS_GCM_FAILURE_LIMIT;
+		break;
+	case NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256:
+		most = NQD_KEYS_CHACHA_SEAL_LIMIT;
+		failures = NQD_KEYS_CHACHA_FAILURE_LIMIT;
+		break;
+	default:
+		return -EINVAL;
+	}
+	k->seal_limit = nqd_keys_lowered(most, seal_limit);
+	k->seal_half = k->seal_limit >> 1;
+	k->open_failure_limit = nqd_keys_lowered(failures, open_failure_limit);
+	return 0;
+}
+
+/**
  * nqd_keys_init() - start with one generation in both directions
  * @k: key state
  * @config: where to start
@@ -28,21 +61,6 @@ static u64 nqd_keys_lowered(u64 limit, u64 wish)
  */
 int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config)
 {
-	u64 seal_limit, failure_limit;
-
-	switch (config->suite) {
-	case NQD_CIPHER_SUITE_AES_128_GCM_SHA256:
-	case NQD_CIPHER_SUITE_AES_256_GCM_SHA384:
-		seal_limit = NQD_KEYS_GCM_SEAL_LIMIT;
-		failure_limit = NQD_KEYS_GCM_FAILURE_LIMIT;
-		break;
-	case NQD_CIPHER_SUITE_CHACHA20_POLY1305_SHA256:
-		seal_limit = NQD_KEYS_CHACHA_SEAL_LIMIT;
-		failure_limit = NQD_KEYS_CHACHA_FAILURE_LIMIT;
-		break;
-	default:
-		return -EINVAL;
-	}
 	if (config->generation > NQD_PN_MAX || config->next_pn > NQD_PN_MAX)
 		return -EINVAL;
 	if (config->rx_first_pn > NQD_PN_MAX && config->rx_first_pn != NQD_PN_NONE)
@@ -51,6 +69,8 @@ int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config)
 		return -EINVAL;
 
 	memset(k, 0, sizeof(*k));
+	if (nqd_keys_set_limits(k, config->suite, config->seal_limit, config->open_failure_limit))
+		return -EINVAL;
 	k->rx_generation = config->generation;
 	k->rx_first_pn = config->rx_first_pn;
 	k->rx_old = config->rx_old;
@@ -59,10 +79,7 @@ int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config)
 	k->tx_generation = config->generation;
 	k->tx_first_pn = config->next_pn;
 	k->sealed = config->sealed;
-	k->seal_limit = nqd_keys_lowered(seal_limit, config->seal_limit);
-	k->seal_half = k->seal_limit >> 1;
 	k->open_failures = config->open_failures;
-	k->open_failure_limit = nqd_keys_lowered(failure_limit, config->open_failure_limit);
 	k->forget_at = NQD_TIME_NEVER;
 	k->rx_next = config->rx_next;
 	k->tx_next = config->tx_next;

@@ -110,6 +110,8 @@ struct nqd_keys {
 };
 
 int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config);
+int nqd_keys_set_limits(struct nqd_keys *k, enum nqd_cipher_suite suite, u64 seal_limit,
+			u64 open_failure_limit);
 
 enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, u64 pn,
 					u64 *generation);

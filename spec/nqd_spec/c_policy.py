@@ -196,6 +196,7 @@ def _ops(family: Family) -> Iterator[str]:
         if operation.do_request is not None:
             yield f"\t\t.doit = nqd_nl_{name}_doit,"
         if operation.dump_request is not None:
+            yield "\t\t.start = nqd_nl_dump_start,"
             yield f"\t\t.dumpit = nqd_nl_{name}_dumpit,"
         yield f"\t\t.policy = {policy},"
         yield f"\t\t.maxattr = {_highest(family, operation)},"
@@ -254,6 +255,7 @@ def header(family: Family, banner: list[str]) -> str:
             lines += [f"extern const struct nla_policy {_table(nested)}[{size}];"]
     lines += ["", *(line for op in family.commands for line in _prototypes(op)), ""]
     lines += [
+        "int nqd_nl_dump_start(struct netlink_callback *cb);",
         "int nqd_nl_check(const struct nlmsghdr *nlh, struct netlink_ext_ack *extack);",
         "bool nqd_nl_is_secret(u16 nest, u16 type);",
         "void nqd_nl_wipe(struct nlmsghdr *nlh);",
