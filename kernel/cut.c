@@ -66,7 +66,6 @@ enum nqd_drop_reason nqd_cut(struct nqd_session *s, struct sk_buff *skb, struct 
 	if (unlikely(!list))
 		return NQD_DROP_INNER_MALFORMED;
 	consume_skb(skb);
-	nqd_session_count(s, NQD_COUNT_GSO_PACKETS, 1);
 	for (; list; list = next) {
 		next = list->next;
 		skb_mark_not_on_list(list);
