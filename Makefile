@@ -35,7 +35,7 @@ module: ## nexus_quic_dco.ko for the running kernel, in build/module; KDIR=... f
 	@cp -a -u kernel/. build/module/
 	$(MAKE) -C "$(KDIR)" M=$(CURDIR)/build/module modules
 
-bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
+bench-core: setup ## protocol core alone, through conn: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core
 
 sim: setup ## simulated networks: a table, PNGs and JSON in out/sim, 1,000 random networks; ARGS="--list"
