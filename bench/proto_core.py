@@ -50,6 +50,7 @@ class Figures:
         in_flight: packets in flight.
         together_ns: CPU time for sending, receiving and acknowledgements together.
         together_min_ns: the same in the fastest run.
+        packet_ns: `together_ns` for each packet sent and received, those with ACK frames too.
         send_ns: permission, number, ring, pacer, delivery rate; None with one packet in flight,
             where reading the clock would cost more than the work.
         receive_ns: key phase, frame parsing, duplicate detection, ACK policy, sending ACK frames.
@@ -63,6 +64,7 @@ class Figures:
     in_flight: int
     together_ns: float
     together_min_ns: float
+    packet_ns: float
     send_ns: float | None
     receive_ns: float | None
     ack_ns: float | None
@@ -140,6 +142,7 @@ def measure(program: Path, case: Case, in_flight: int, options: argparse.Namespa
         in_flight=in_flight,
         together_ns=together,
         together_min_ns=min(run[0] for run in totals),
+        packet_ns=together / (1 + frames),
         send_ns=send,
         receive_ns=receive,
         ack_ns=ack,
@@ -155,17 +158,30 @@ def show(figures: list[Figures]) -> None:
     def cell(value: float | None) -> str:
         return "-" if value is None else f"{value:.1f}"
 
-    header = ("case", "in flight", "together", "(min)", "send", "receive", "ack", "ACKs", "instr.")
-    print("{:<22}{:>10}{:>10}{:>8}{:>8}{:>9}{:>8}{:>8}{:>8}".format(*header))
+    header = (
+        "case",
+        "in flight",
+        "DATAGRAM",
+        "(min)",
+        "packet",
+        "send",
+        "receive",
+        "ack",
+        "ACKs",
+        "instr.",
+    )
+    print("{:<22}{:>10}{:>10}{:>8}{:>8}{:>8}{:>9}{:>8}{:>8}{:>8}".format(*header))
     for f in figures:
         print(
             f"{f.case:<22}{f.in_flight:>10,}{f.together_ns:>10.1f}{f.together_min_ns:>8.1f}"
-            f"{cell(f.send_ns):>8}{cell(f.receive_ns):>9}{cell(f.ack_ns):>8}{f.ack_frames:>8.3f}"
+            f"{f.packet_ns:>8.1f}{cell(f.send_ns):>8}{cell(f.receive_ns):>9}{cell(f.ack_ns):>8}"
+            f"{f.ack_frames:>8.3f}"
             f"{'-' if f.instructions is None else f'{f.instructions:.0f}':>8}"
         )
     print(
-        "ns per DATAGRAM packet, both ends together; ACKs: packets with one, per DATAGRAM packet;"
-        f" load {os.getloadavg()[0]:.1f}"
+        "ns, both ends together: a DATAGRAM with its share of ACK packets; any packet\n"
+        "send, receive, ack: parts of the first; ACKs: packets with an ACK frame, each DATAGRAM\n"
+        f"load {os.getloadavg()[0]:.1f}"
     )
 
 
