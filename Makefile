@@ -45,7 +45,7 @@ load: setup ## build the module and load it into the running kernel (root)
 	@$(MAKE) --no-print-directory module
 	@$(PY) -m tools.load_module build/module/nexus_quic_dco.ko
 
-bench-core: setup ## protocol core alone: ns a packet at 1, 1,000 and 100,000 in flight
+bench-core: setup ## protocol core alone, through conn: ns a packet at 1, 1,000 and 100,000 in flight
 	$(PY) -m bench.proto_core
 
 sim: setup ## simulated networks: a table, PNGs and JSON in out/sim, 1,000 random networks; ARGS="--list"

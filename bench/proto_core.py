@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Benchmark of the protocol core alone: what its bookkeeping costs a packet, on one core.
+"""Benchmark of the protocol core alone: what a connection costs a packet, on one core.
 
-python -m bench.proto_core [--packets N] [--runs N] [--json FILE]
+python -m bench.proto_core [--packets N] [--runs N] [--json FILE] [--instructions]
 """
 
 import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -49,23 +50,27 @@ class Figures:
         in_flight: packets in flight.
         together_ns: CPU time for sending, receiving and acknowledgements together.
         together_min_ns: the same in the fastest run.
+        packet_ns: `together_ns` for each packet sent and received, those with ACK frames too.
         send_ns: permission, number, ring, pacer, delivery rate; None with one packet in flight,
             where reading the clock would cost more than the work.
         receive_ns: key phase, frame parsing, duplicate detection, ACK policy, sending ACK frames.
         ack_ns: receiving ACK frames: RTT, loss detection, congestion control.
         ack_frames: ACK frames.
         ack_ranges: ranges in them.
+        instructions: instructions executed, the benchmark's own among them; None: not counted.
     """
 
     case: str
     in_flight: int
     together_ns: float
     together_min_ns: float
+    packet_ns: float
     send_ns: float | None
     receive_ns: float | None
     ack_ns: float | None
     ack_frames: float
     ack_ranges: float
+    instructions: float | None
 
 
 CASES: Final = (
@@ -99,8 +104,31 @@ def run_once(program: Path, case: Case, in_flight: int, packets: int, *extra: st
     return [float(word) for word in done.stdout.split()]
 
 
-def measure(program: Path, case: Case, in_flight: int, packets: int, runs: int) -> Figures:
+def count_instructions(program: Path, case: Case, in_flight: int) -> float:
+    """Return instructions a packet, as valgrind counts them: whatever else the CPU does."""
+    few = 2 * max(IN_FLIGHT)
+    counts = []
+    for packets in (few, 2 * few):
+        arguments = (in_flight, int(case.every_second), case.loss_every, packets)
+        done = subprocess.run(
+            [
+                "valgrind",
+                "--tool=callgrind",
+                "--callgrind-out-file=/dev/null",
+                str(program),
+                *map(str, arguments),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        counts.append(int(done.stderr.split("Collected :")[1].split()[0]))
+    return (counts[1] - counts[0]) / few
+
+
+def measure(program: Path, case: Case, in_flight: int, options: argparse.Namespace) -> Figures:
     """Return the medians of some runs."""
+    packets, runs = options.packets, options.runs
     totals = [run_once(program, case, in_flight, packets) for _ in range(runs)]
     together, frames, ranges = (statistics.median(column) for column in zip(*totals, strict=True))
     send: float | None = None
@@ -114,11 +142,13 @@ def measure(program: Path, case: Case, in_flight: int, packets: int, runs: int) 
         in_flight=in_flight,
         together_ns=together,
         together_min_ns=min(run[0] for run in totals),
+        packet_ns=together / (1 + frames),
         send_ns=send,
         receive_ns=receive,
         ack_ns=ack,
         ack_frames=frames,
         ack_ranges=ranges,
+        instructions=count_instructions(program, case, in_flight) if options.instructions else None,
     )
 
 
@@ -128,23 +158,45 @@ def show(figures: list[Figures]) -> None:
     def cell(value: float | None) -> str:
         return "-" if value is None else f"{value:.1f}"
 
-    header = ("case", "in flight", "together", "(min)", "send", "receive", "ack", "ACKs")
-    print("{:<22}{:>10}{:>10}{:>8}{:>8}{:>9}{:>8}{:>8}".format(*header))
+    header = (
+        "case",
+        "in flight",
+        "DATAGRAM",
+        "(min)",
+        "packet",
+        "send",
+        "receive",
+        "ack",
+        "ACKs",
+        "instr.",
+    )
+    print("{:<22}{:>10}{:>10}{:>8}{:>8}{:>8}{:>9}{:>8}{:>8}{:>8}".format(*header))
     for f in figures:
         print(
             f"{f.case:<22}{f.in_flight:>10,}{f.together_ns:>10.1f}{f.together_min_ns:>8.1f}"
-            f"{cell(f.send_ns):>8}{cell(f.receive_ns):>9}{cell(f.ack_ns):>8}{f.ack_frames:>8.3f}"
+            f"{f.packet_ns:>8.1f}{cell(f.send_ns):>8}{cell(f.receive_ns):>9}{cell(f.ack_ns):>8}"
+            f"{f.ack_frames:>8.3f}"
+            f"{'-' if f.instructions is None else f'{f.instructions:.0f}':>8}"
         )
-    print("ns per packet; ACKs: frames per packet")
+    print(
+        "ns, both ends together: a DATAGRAM with its share of ACK packets; any packet\n"
+        "send, receive, ack: parts of the first; ACKs: packets with an ACK frame, each DATAGRAM\n"
+        f"load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def main() -> int:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--packets", type=int, default=5_000_000, help="packets in each run")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each case; medians are shown")
+    parser.add_argument("--packets", type=int, default=1_000_000, help="packets in each run")
+    parser.add_argument("--runs", type=int, default=15, help="runs of each case; medians are shown")
     parser.add_argument("--json", type=Path, default=ROOT / "out" / "proto_core.json")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count instructions too; needs valgrind"
+    )
     options = parser.parse_args()
+    if options.instructions and not shutil.which("valgrind"):
+        parser.error("--instructions needs valgrind: apt install valgrind")
     if options.packets < 10 * max(IN_FLIGHT) or options.runs < 1:
         parser.error(f"--packets must be {10 * max(IN_FLIGHT)} or more, --runs 1 or more")
     program = build()
@@ -152,12 +204,13 @@ def main() -> int:
     for case in CASES:
         for in_flight in IN_FLIGHT:
             print(f"{case.name}, {in_flight:,} in flight ...", file=sys.stderr)
-            figures.append(measure(program, case, in_flight, options.packets, options.runs))
+            figures.append(measure(program, case, in_flight, options))
     show(figures)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     report = {
         "machine": platform.machine(),
         "kernel": platform.release(),
+        "load": os.getloadavg()[0],
         "packets": options.packets,
         "runs": options.runs,
         "figures": [asdict(f) for f in figures],

@@ -25,6 +25,9 @@ FOUND: Final = ROOT / "build" / "fuzz"
 TARGETS: Final = {"frame": 0.6, "recovery": 0.2, "conn": 0.2}
 MAX_LEN: Final = {"frame": 1500, "recovery": 1024, "conn": 1024}
 PROGRESS_SECONDS: Final = 10
+HANG_SECONDS: Final = 600
+"""An input is a finding after so long, by the wall clock: beside other work, and with a low
+priority, a process may get no CPU for more than ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def fuzz(
         str(program("fuzz", target)),
         f"-artifact_prefix={findings}/{target}-",
         f"-max_len={MAX_LEN[target]}",
-        "-timeout=10",
+        f"-timeout={HANG_SECONDS}",
         "-print_final_stats=1",
         f"-seed={seed}",
         *([f"-runs={runs}"] if runs is not None else []),
