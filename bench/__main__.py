@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import engine, quic_model, sessions, tunnel, weather
+from bench import engine, flood, quic_model, sessions, tunnel, weather
 from bench.contenders import ContenderError
 from bench.ends import EndError
 from bench.traffic import TrafficError
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "engine": engine,
     "tunnel": tunnel,
     "sessions": sessions,
+    "flood": flood,
     "weather": weather,
 }
 OUT = Path("out/bench")
