@@ -42,6 +42,15 @@ class SteppedPlane(UserspaceDataPlane):
         """One round of the loop, without waiting."""
         lib.nqe_engine_run(self.engine, 0)
 
+    def sent(self) -> int:
+        """Datagrams that left through all endpoints."""
+        stats = ffi.new("struct nqe_socket_stats *")
+        total = 0
+        for endpoint in self._endpoints.values():
+            lib.nqe_socket_stats(self.engine, endpoint.number, stats)
+            total += int(stats.tx_datagrams)
+        return total
+
 
 class Pair:
     """A client's and a server's engine with a number of sessions between them."""
@@ -91,9 +100,7 @@ class Pair:
 
     def answers(self) -> int:
         """Datagrams that the server sent: acknowledgements."""
-        stats = ffi.new("struct nqe_socket_stats *")
-        lib.nqe_socket_stats(self.server.plane.engine, self.server.endpoint.number, stats)
-        return int(stats.tx_datagrams)
+        return self.planes[Role.SERVER].sent()
 
 
 @contextmanager

@@ -156,23 +156,6 @@ bool nqd_ack_due(const struct nqd_ack_policy *a, u64 now)
 }
 
 /**
- * nqd_ack_hasten() - an ACK that would be due soon leaves now
- * @a: policy
- * @until: what is soon
- *
- * For homes that send the ACKs of many connections together.
- *
- * Return: true if there is one, due from now on.
- */
-bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until)
-{
-	if (!a->unacked || a->deadline > until)
-		return false;
-	a->immediate = true;
-	return true;
-}
-
-/**
  * nqd_ack_deadline() - when does nqd_ack_due() become true by itself?
  * @a: policy
  *
@@ -245,5 +228,22 @@ bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt)
 	if (a->reported_ranges < NQD_ACK_PING_RANGES || now < nqd_add_sat(a->elicited, srtt))
 		return false;
 	a->elicited = now;
+	return true;
+}
+
+/**
+ * nqd_ack_hasten() - an ACK that would be due soon leaves now
+ * @a: policy
+ * @until: what is soon
+ *
+ * For homes that send the ACKs of many connections together.
+ *
+ * Return: true if there is one, due from now on.
+ */
+bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until)
+{
+	if (!a->unacked || a->deadline > until)
+		return false;
+	a->immediate = true;
 	return true;
 }
