@@ -11,7 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import engine, kernel, quic_model, sessions, siege, tunnel, weather, weather_kernel
+from bench import (
+    engine,
+    flood,
+    kernel,
+    quic_model,
+    sessions,
+    siege,
+    tunnel,
+    weather,
+    weather_kernel,
+)
 from bench.contenders import ContenderError
 from bench.ends import EndError
 from bench.traffic import TrafficError
@@ -24,6 +34,7 @@ BENCHMARKS = {
     "tunnel": tunnel,
     "sessions": sessions,
     "siege": siege,
+    "flood": flood,
     "weather": weather,
     "weather-kernel": weather_kernel,
     "kernel": kernel,

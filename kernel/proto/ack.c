@@ -132,23 +132,6 @@ void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u
 }
 
 /**
- * nqd_ack_hasten() - an ACK that would be due soon leaves now
- * @a: policy
- * @until: what is soon
- *
- * For homes that send the ACKs of many connections together.
- *
- * Return: true if there is one, due from now on.
- */
-bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until)
-{
-	if (!a->unacked || a->deadline > until)
-		return false;
-	a->immediate = true;
-	return true;
-}
-
-/**
  * nqd_ack_build() - write an ACK frame
  * @a: policy
  * @r: packets received
@@ -199,5 +182,22 @@ bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt)
 	if (a->reported_ranges < NQD_ACK_PING_RANGES || now < nqd_add_sat(a->elicited, srtt))
 		return false;
 	a->elicited = now;
+	return true;
+}
+
+/**
+ * nqd_ack_hasten() - an ACK that would be due soon leaves now
+ * @a: policy
+ * @until: what is soon
+ *
+ * For homes that send the ACKs of many connections together.
+ *
+ * Return: true if there is one, due from now on.
+ */
+bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until)
+{
+	if (!a->unacked || a->deadline > until)
+		return false;
+	a->immediate = true;
 	return true;
 }

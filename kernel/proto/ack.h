@@ -45,10 +45,10 @@ struct nqd_ack_policy {
 };
 
 int nqd_ack_init(struct nqd_ack_policy *a, u64 max_ack_delay, u8 ack_delay_exponent, u64 now);
+bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until);
 void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool pending, u64 now);
 void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
 		       bool ack_eliciting, bool ecn_ce, u64 srtt);
-bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until);
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported);
 bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt);

@@ -145,11 +145,11 @@ def test_a_flood_of_nonsense_is_counted_and_not_answered(pair: Pair) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    arguments = (server.ipv4, str(PORT), str(own_port), "10", "1000")
+    arguments = (server.ipv4, str(PORT), str(own_port), "10.77.0.1", "10", "1000")
     flood = client.command(sys.executable, "-m", "tests.agent.flood", *arguments)
     done = subprocess.run(flood, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = json.loads(done.stdout.splitlines()[-1])
     total = sum(told["sent"].values())
     assert total > 9000
     assert told["answers"] == 0
@@ -166,5 +166,6 @@ def test_a_flood_of_nonsense_is_counted_and_not_answered(pair: Pair) -> None:
     # A truncated packet may still name the session by its connection ID.
     nonsense = sum(after["strangers"].values()) + drops.get("truncated", 0)
     assert nonsense >= told["sent"]["random"] + told["sent"]["truncated"]
+    assert drops["source_prefix"] == told["sent"]["spoofed"]
     assert after["peers"][0]["connects"] == 1
     assert memory(pair.server) - size < 32 * 1024 * 1024

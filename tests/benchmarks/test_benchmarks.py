@@ -77,6 +77,18 @@ def test_quick_run_with_many_sessions(tmp_path: Path) -> None:
     assert not namespaces(running.pid)
 
 
+@pytest.mark.netns
+@pytest.mark.timeout(300)
+def test_quick_run_with_a_flood(tmp_path: Path) -> None:
+    running = bench("--quick", "--json", "--out", str(tmp_path), "flood")
+    said, errors = running.communicate(timeout=280)
+    assert running.returncode == 0, errors
+    (result,) = json.loads(said)["flood"]
+    assert result["answers"] == 0
+    assert result["drops"]["source_prefix"] == result["sent"]["spoofed"] > 0
+    assert result["quiet_per_cpu_second"] > 0
+
+
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "PATH", "")
     with pytest.raises(ContenderError, match="apt-get install wireguard-go"):

@@ -4,13 +4,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.own_namespace import own_namespace
-from tests.tunnel.rig import Rig
+from tests.tunnel.rig import Rig, Underlay
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
+def underlay() -> Underlay:
+    """Overridden by the parameter of a test that has one."""
+    return Underlay.IPV4
+
+
+@pytest.fixture
+def rig(underlay: Underlay) -> Iterator[Rig]:
     with own_namespace():
-        made = Rig()
+        made = Rig(underlay)
         try:
             yield made
         finally:

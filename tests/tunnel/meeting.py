@@ -23,7 +23,9 @@ class Meeting:
 async def as_client(rig: Rig) -> AsyncIterator[Meeting]:
     """The engine is the client."""
     async with AsyncExitStack() as stack:
-        address, peers = await stack.enter_async_context(echo_server(rig.credentials))
+        address, peers = await stack.enter_async_context(
+            echo_server(rig.credentials, rig.underlay.host)
+        )
         proxy = await Proxy(address).open()
         stack.callback(proxy.close)
         client = await rig.connect(proxy.front)
@@ -37,7 +39,7 @@ async def as_server(rig: Rig) -> AsyncIterator[Meeting]:
     side = ServerSide(rig)
     async with AsyncExitStack() as stack:
         stack.callback(side.close)
-        proxy = await Proxy(side.server.local).open()
+        proxy = await Proxy(side.address).open()
         stack.callback(proxy.close)
         peer = await stack.enter_async_context(echo_client(proxy.front))
         installed = await side.session()

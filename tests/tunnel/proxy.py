@@ -94,9 +94,11 @@ class Proxy:
         self._hops = {side: _Hop() for side in Side}
         self._transports: dict[Side, asyncio.DatagramTransport] = {}
 
-    async def open(self, front: Address = ("127.0.0.1", 0), back: Address | None = None) -> Proxy:
+    async def open(self, front: Address | None = None, back: Address | None = None) -> Proxy:
+        """Begin, at any ports of the server's host unless told otherwise."""
         self._loop = asyncio.get_running_loop()
-        for side, address in ((Side.CLIENT, front), (Side.SERVER, back or ("127.0.0.1", 0))):
+        anywhere = (self.server[0], 0)
+        for side, address in ((Side.CLIENT, front or anywhere), (Side.SERVER, back or anywhere)):
             transport, _ = await self._loop.create_datagram_endpoint(
                 lambda side=side: _Receiver(self, side),  # type: ignore[misc] # mypy: defaults of lambdas
                 local_addr=address,

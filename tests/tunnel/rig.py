@@ -57,6 +57,23 @@ async def until(reached: Callable[[], bool], what: str, seconds: float = PATIENC
         await asyncio.sleep(0.005)
 
 
+class Underlay(enum.Enum):
+    """What carries the tunnel: where a server listens, and the address that its peers use."""
+
+    IPV4 = ("127.0.0.1", "127.0.0.1")
+    IPV6 = ("::1", "::1")
+    MAPPED = ("::", "127.0.0.1")
+    """An IPv6 socket that IPv4 peers come to: it sees them as ::ffff:127.0.0.1."""
+
+    @property
+    def listens(self) -> str:
+        return self.value[0]
+
+    @property
+    def host(self) -> str:
+        return self.value[1]
+
+
 class Stage(enum.Enum):
     """How far a handover has got."""
 
@@ -125,6 +142,7 @@ def from_peer(number: int, data: bytes, source: str | None = None) -> bytes:
 class Rig:
     """A data plane, its device, and a socket inside the tunnel; in a namespace of its own."""
 
+    underlay: Underlay = Underlay.IPV4
     plane: DataPlane = field(default_factory=make_plane)
     delivered: list[tuple[str, bytes]] = field(default_factory=list)
     seen: list[Message] = field(default_factory=list)
@@ -280,11 +298,16 @@ class ServerSide:
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
-        self.server = Server.listen(rig.config, ("127.0.0.1", 0))
+        self.server = Server.listen(rig.config, (rig.underlay.listens, 0))
         self.udp = self.server.detach()
         self.endpoint = rig.plane.open_endpoint(self.udp.sock, CID_LENGTH)
         self.loop = asyncio.get_running_loop()
         self.loop.add_reader(self.endpoint.fileno(), self.pass_on)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where peers reach it."""
+        return self.rig.underlay.host, self.udp.local[1]
 
     def pass_on(self) -> None:
         for received in strays(self.endpoint, self.udp.local):

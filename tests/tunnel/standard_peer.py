@@ -107,7 +107,7 @@ async def echo_client(address: tuple[str, int]) -> AsyncIterator[EchoPeer]:
 
 @asynccontextmanager
 async def echo_server(
-    credentials: Credentials, alpn: str = DEFAULT_ALPN
+    credentials: Credentials, alpn: str = DEFAULT_ALPN, host: str = "127.0.0.1"
 ) -> AsyncIterator[tuple[tuple[str, int], list[EchoPeer]]]:
     """A server's address, and its connections as they come."""
     peers: list[EchoPeer] = []
@@ -124,12 +124,11 @@ async def echo_server(
         private_key=credentials.private_key,
         quic_logger=QuicLogger(),
     )
-    server = await serve("127.0.0.1", 0, configuration=configuration, create_protocol=make)
+    server = await serve(host, 0, configuration=configuration, create_protocol=make)
     transport = server._transport
     assert transport is not None
-    host, port = transport.get_extra_info("sockname")[:2]
     try:
-        yield (host, port), peers
+        yield transport.get_extra_info("sockname")[:2], peers
     finally:
         server.close()
         # The transport closes itself in the loop's next round.
