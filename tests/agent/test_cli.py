@@ -67,11 +67,13 @@ def test_init_writes_what_check_accepts(tmp_path: Path) -> None:
 
 def test_json_is_json(tmp_path: Path) -> None:
     made = json.loads(nexus("init", str(tmp_path), "--json").stdout)
-    assert len(made["files"]) == 6
-    checked = json.loads(nexus("config", "check", str(tmp_path / "client.toml"), "--json").stdout)
+    assert len(made["files"]) == 3
+    checked = json.loads(nexus("config", "check", str(tmp_path / "server.toml"), "--json").stdout)
     assert checked["ok"]
-    pub = json.loads(nexus("pubkey", str(tmp_path / "client.crt"), "--json").stdout)
-    assert pub["fingerprint"] == checked["fingerprint"]
+    assert checked["handshake_mode"] == "reality"
+    pub = json.loads(nexus("pubkey", str(tmp_path / "server.key"), "--json").stdout)
+    assert pub["public_key"] == checked["public_key"]
+    assert pub["public_key"] in (tmp_path / "client.toml").read_text()
     assert json.loads(nexus("config", "keys", "--json").stdout)["keys"]
     findings = json.loads(nexus("doctor", "--json").stdout)
     assert {finding["verdict"] for finding in findings["findings"]} <= {"good", "slower", "missing"}
@@ -83,17 +85,54 @@ def test_genkey_and_pubkey_agree(tmp_path: Path) -> None:
     done = nexus("genkey", str(tmp_path / "me"))
     assert done.returncode == 0
     printed = done.stdout.strip()
+    assert len(printed) == 44
+    file = tmp_path / "me.key"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert nexus("pubkey", str(file)).stdout.strip() == printed
+    assert nexus("pubkey", stdin=file.read_text()).stdout.strip() == printed
+    assert "exists" in complaint(nexus("genkey", str(tmp_path / "me")))
+
+
+def test_genkey_and_pubkey_agree_about_certificates(tmp_path: Path) -> None:
+    done = nexus("genkey", str(tmp_path / "me"), "--mode", "tls")
+    assert done.returncode == 0
+    printed = done.stdout.strip()
     assert printed.startswith("sha256:")
     assert nexus("pubkey", str(tmp_path / "me.crt")).stdout.strip() == printed
     pem = (tmp_path / "me.crt").read_text()
     assert nexus("pubkey", stdin=pem).stdout.strip() == printed
-    assert "exists" in complaint(nexus("genkey", str(tmp_path / "me")))
-    assert "no PEM certificate" in complaint(nexus("pubkey", str(tmp_path / "me.key")))
+    assert "exists" in complaint(nexus("genkey", str(tmp_path / "me"), "--mode", "tls"))
+    assert "neither" in complaint(nexus("pubkey", str(tmp_path / "me.key")))
     assert "No such file" in complaint(nexus("pubkey", str(tmp_path / "you.crt")))
 
 
+def test_other_secrets(tmp_path: Path) -> None:
+    assert nexus("genpsk", str(tmp_path / "all.psk")).returncode == 0
+    assert (tmp_path / "all.psk").stat().st_mode & 0o777 == 0o600
+    assert len((tmp_path / "all.psk").read_text().strip()) == 44
+    assert "name it" in complaint(nexus("genpsk", str(tmp_path / "all.txt")))
+    ids = {nexus("genid").stdout.strip() for _ in range(2)}
+    assert len(ids) == 2
+    assert all(len(bytes.fromhex(one)) == 8 for one in ids)
+
+
+def test_init_of_mode_tls(tmp_path: Path) -> None:
+    done = nexus("init", str(tmp_path), "--mode", "tls", "--json")
+    assert len(json.loads(done.stdout)["files"]) == 6
+    checked = json.loads(nexus("config", "check", str(tmp_path / "client.toml"), "--json").stdout)
+    pub = json.loads(nexus("pubkey", str(tmp_path / "client.crt"), "--json").stdout)
+    assert pub["fingerprint"] == checked["fingerprint"]
+
+
+def test_init_says_that_its_target_is_a_placeholder(tmp_path: Path) -> None:
+    assert "placeholder" in nexus("init", str(tmp_path / "a")).stdout
+    done = nexus("init", str(tmp_path / "b"), "--target", "www.site.test:443")
+    assert "placeholder" not in done.stdout
+    assert "no DNS name" in complaint(nexus("init", str(tmp_path / "c"), "--target", "1.2.3.4"))
+
+
 def test_no_agent(tmp_path: Path) -> None:
-    for command in ("status", "show", "up", "down"):
+    for command in ("status", "show", "up", "down", "reload"):
         text = complaint(nexus(command, "--socket", str(tmp_path / "none.sock")))
         assert "nexus agent --config" in text
 

@@ -9,8 +9,10 @@ import pytest
 
 from nexusnet.agent.config import load_config
 from nexusnet.agent.errors import AgentError
-from nexusnet.agent.scaffold import make_scaffold, unique_local_subnet, write_files
+from nexusnet.agent.reality import load_server_credentials
+from nexusnet.agent.scaffold import Camouflage, make_scaffold, unique_local_subnet, write_files
 from nexusnet.agent.tls import load_own
+from nexusnet.reality.credentials import format_public_key
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 
@@ -35,10 +37,36 @@ def test_the_files_fit_each_other(tmp_path: Path) -> None:
         assert identity.certificate.not_valid_before_utc < NOW
 
 
+def test_the_files_of_mode_reality_fit_each_other(tmp_path: Path) -> None:
+    made = make_scaffold(
+        endpoint="vpn.example.org:4433",
+        clients=["laptop", "phone"],
+        now=NOW,
+        camouflage=Camouflage("192.0.2.7:8443", "www.site.test"),
+    )
+    write_files(tmp_path, made.files)
+    server = load_config(tmp_path / "server.toml")
+    assert server.is_reality
+    assert server.reality.target == "192.0.2.7:8443"
+    assert server.reality.names == {"www.site.test"}
+    credentials = load_server_credentials(server)
+    public = format_public_key(credentials.private_key.public_key())
+    ids = set()
+    for name in ("laptop", "phone"):
+        (peer,) = load_config(tmp_path / f"{name}.toml").peer
+        assert peer.short_id is not None
+        assert credentials.users[bytes.fromhex(peer.short_id)] == name
+        assert peer.public_key == public
+        assert peer.server_name == "www.site.test"
+        ids.add(peer.short_id)
+    assert len(ids) == 2
+
+
 def test_private_keys_are_private(tmp_path: Path) -> None:
     write_files(tmp_path, make_scaffold(endpoint="a", clients=["c"], now=NOW).files)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes["server.key"] == modes["c.key"] == 0o600
+    assert modes["server.toml"] == modes["c.toml"] == 0o600
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
@@ -70,6 +98,8 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         ({"endpoint": "a:b:c"}, "HOST:PORT"),
         ({"clients": ["a", "a"]}, "same name"),
+        ({"camouflage": Camouflage("192.0.2.7:443")}, "no DNS name"),
+        ({"camouflage": Camouflage("a b")}, "target"),
         ({"clients": ["server"]}, "cannot be the name"),
         ({"clients": ["a/b"]}, "cannot be the name"),
         ({"subnets": [ipaddress.ip_network("10.0.0.0/30")], "clients": ["a", "b"]}, "too small"),

@@ -466,3 +466,4 @@ class HandshakeEngine:
         if self._connection is not None:
             self._connection.wipe()
             self._connection = None
+            self._diversion = None

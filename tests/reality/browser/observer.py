@@ -166,6 +166,24 @@ def _frames(payload: bytes) -> tuple[list[str], dict[int, bytes]]:
     return frames, crypto
 
 
+def long_headers(datagram: bytes) -> tuple[list[int], int]:
+    """Return the types of the packets with long headers, and the bytes behind them."""
+    types: list[int] = []
+    reader = Reader(datagram)
+    while reader.remaining:
+        first = reader.uint8()
+        if not first & 0x80:
+            return types, reader.remaining + 1
+        types.append(first >> 4 & 3)
+        reader.take(4)
+        reader.take(reader.uint8())
+        reader.take(reader.uint8())
+        if types[-1] == 0:
+            reader.take(reader.varint())
+        reader.take(reader.varint())
+    return types, 0
+
+
 def from_capture(path: Path, count: int) -> list[bytes]:
     """Return the UDP payloads of the first `count` packets of a capture."""
     command = ["tshark", "-n", "-r", str(path), "-c", str(count), "-T", "fields"]

@@ -12,7 +12,7 @@ from aioquic.tls import CipherSuite
 
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.engine import HandshakeEngine, Phase
-from nexusnet.handshake.profile import EngineConfig, utc_now
+from nexusnet.handshake.profile import EngineConfig, TransportProfile, utc_now
 from nexusnet.handshake.verify import AnyPeer
 from nexusnet.quic.frames import DatagramFrame
 from nexusnet.reality.browser.dressing import as_browser
@@ -20,6 +20,7 @@ from nexusnet.session import ConnectionId
 from tests.handshake.meeting import ALL_SUITES, Meeting
 from tests.handshake.setting import PlainServer, Scene, Setting
 from tests.handshake.wire import CLIENT, SERVER, Fate, Weather, Wire
+from tests.reality.browser.observer import long_headers
 from tests.reality.browser.scenes import tunnel_server
 from tests.tunnel.rig import Rig, within
 from tests.tunnel.standard_peer import echo_server
@@ -100,19 +101,20 @@ def test_what_the_genuine_first_flight_leaves_behind() -> None:
     mine = [one.data for one in meeting.wire.log if one.local == CLIENT]
     assert [len(data) for data in mine[:3]] == [1250] * 3
     assert all(data[0] & 0x80 for data in mine[:3])
-    first = bytes(mine[2])
-    kinds = []
-    while first and first[0] & 0x80:
-        kinds.append((first[0] >> 4) & 3)
-        at = 6 + first[5]
-        assert first[at] == 0, "a connection ID of ours"
-        at += 1 + (kinds[-1] == 0)
-        length = int.from_bytes(first[at : at + 2]) & 0x3FFF
-        first = first[at + 2 + length :]
-    assert kinds == [0, 2]
-    assert first == b"" or not first[0] & 0x80
+    assert long_headers(mine[2])[0] == [0, 2], "Initial and Handshake"
     short = list(itertools.dropwhile(lambda data: data[0] & 0x80, mine))
     assert all(not data[0] & 0x80 for data in short)
+
+
+def test_a_peer_that_takes_less_gets_less() -> None:
+    server = replace(tunnel_server(), profile=TransportProfile(max_udp_payload_size=1220))
+    scene = Scene(Setting(server, lenient()))
+    client = scene.add_client()
+    scene.run_all([client])
+    assert client.phase is Phase.READY, client.error
+    mine = [len(one.data) for one in scene.wire.log if one.local == CLIENT]
+    assert mine[:3] == [1250, 1250, 1220]
+    assert max(mine[3:]) <= 1220
 
 
 @pytest.mark.netns

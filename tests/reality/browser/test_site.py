@@ -19,8 +19,13 @@ from nexusnet.reality.client_hello import ExtensionType
 from nexusnet.reality.credentials import ClientCredentials
 from nexusnet.reality.key_exchange import Group
 from tests.handshake.wire import CLIENT, SERVER, Fate, Weather, Wire
-from tests.reality.browser.comparison import CAPTURED_NAME, differences
-from tests.reality.browser.observer import FirstFlight, read_initial
+from tests.reality.browser.comparison import CAPTURE, CAPTURED_NAME, differences
+from tests.reality.browser.observer import (
+    FirstFlight,
+    from_capture,
+    long_headers,
+    read_initial,
+)
 from tests.reality.browser.scenes import browser_config, site, visitor
 from tests.reality.browser.site import ALPS, SETTINGS, Habits, Site
 
@@ -89,6 +94,23 @@ def test_a_page_is_loaded(suite: tls.CipherSuite, group: Group) -> None:
     (hello,) = visiting.site.quic.tls.hellos
     assert differences(FirstFlight.of(visiting.site.received[:2])) == []
     assert hello.server_name == CAPTURED_NAME
+
+
+def test_the_second_flight_is_one_datagram() -> None:
+    """ACK and PADDING in an Initial, Finished, and a first 1-RTT packet; as in the capture."""
+    captured = from_capture(CAPTURE, 5)
+    visiting = Visiting().over()
+    for first, second in (
+        (captured[0], captured[4]),
+        (visiting.site.received[0], visiting.site.received[2]),
+    ):
+        initial = read_initial(second, first[6:14])
+        assert (initial.number, initial.number_length) == (3, 1)
+        assert [frame[:3] for frame in initial.frames] == ["ACK", "PAD"]
+        types, behind = long_headers(second)
+        assert types == [0, 2], "Initial and Handshake"
+        assert behind > 50
+        assert len(second) == 1250
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)

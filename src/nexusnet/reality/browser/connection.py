@@ -77,6 +77,11 @@ class BrowserConnection(TunnelConnection):
     def _serialize_transport_parameters(self) -> bytes:
         return serialize(self.local_parameters, self._rng)
 
+    def _parse_transport_parameters(self, data: bytes, from_session_ticket: bool = False) -> None:  # noqa: FBT001, FBT002 - aioquic's signature
+        super()._parse_transport_parameters(data, from_session_ticket)
+        # RFC 9000 section 18.2. aioquic pays no heed, as it never sends more than anyone takes.
+        self._max_datagram_size = min(self._max_datagram_size, self.peer_max_udp_payload_size)
+
     def _write_handshake(self, builder: QuicPacketBuilder, epoch: Epoch, now: float) -> None:
         if epoch is Epoch.INITIAL:
             BrowserPacketBuilder.adopt(builder)
