@@ -2,6 +2,7 @@
 """The life of peers: attempts, waits, containment; on data planes in memory."""
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from nexusnet.agent.peers import ClientRunner, Peer, PeerState, ServerRunner
 from nexusnet.agent.plane import PlaneHost
 from nexusnet.agent.tunnel import TunnelSetting
 from nexusnet.handshake.errors import UnreachableError
+from nexusnet.handshake.verify import PeerIdentity
 from nexusnet.l3ptp.messages import Ready, Routes, encode_message
 from nexusnet.netlink.generated import DownReason, Role
 from nexusnet.session import Device
@@ -281,6 +283,44 @@ def test_a_client_that_comes_again_replaces_its_tunnel(tmp_path: Path) -> None:
         await served.stop()
 
     within(scenario())
+
+
+def test_a_client_that_is_known_no_more_gets_nothing(tmp_path: Path) -> None:
+    """It shook hands, and its fingerprint was taken away before it had a tunnel."""
+
+    async def scenario() -> None:
+        served = Served(tmp_path)
+        peer = served.peers["laptop"]
+        peer.settings = dataclasses.replace(peer.settings, fingerprints=(OTHER_PIN,))
+        handover = served.arrive("laptop")
+        await true_soon(lambda: handover.closed)
+        assert not served.setting.plane.known
+        assert peer.state is PeerState.LISTENING
+        await served.stop()
+
+    within(scenario())
+
+
+@pytest.mark.parametrize(
+    ("identity", "known"),
+    [
+        (None, False),
+        (PeerIdentity("laptop", None), False),
+        (PeerIdentity("laptop", bytes([0xAB]) * 32), True),
+        (PeerIdentity("laptop", bytes(32)), False),
+        (PeerIdentity("laptop", None, bytes.fromhex("0123456789abcdef")), True),
+        (PeerIdentity("laptop", None, bytes(8)), False),
+        # A short ID that is gone is not made up for by a certificate.
+        (PeerIdentity("laptop", bytes([0xAB]) * 32, bytes(8)), False),
+    ],
+)
+def test_what_a_peer_is_known_by(identity: PeerIdentity | None, known: bool) -> None:  # noqa: FBT001 - of the table
+    settings = PeerSettings(
+        name="laptop",
+        short_ids=("0123456789ABCDEF",),
+        fingerprints=("sha256:" + "ab" * 32,),
+    )
+    assert Peer(settings, PeerState.LISTENING).knows(identity) is known
 
 
 def test_a_client_that_is_switched_off_gets_nothing(tmp_path: Path) -> None:

@@ -246,3 +246,25 @@ def test_the_files_of_init_are_private(tmp_path: Path) -> None:
         "client.toml",
     }
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("reload", [by_command, by_signal])
+def test_a_removed_fingerprint_ends_its_session_in_mode_tls(
+    pair: Pair, reload: Callable[[Node], None]
+) -> None:
+    pair.configure()
+    pair.start()
+    text = pair.server.file.read_text()
+    (old,) = (line for line in text.splitlines() if line.startswith("fingerprints"))
+    other = f'fingerprints = ["sha256:{"ab" * 32}"]'
+    pair.server.file.write_text(text.replace(old, other))
+    reload(pair.server)
+    wait_until(lambda: pair.server.peer()["tunnel"] is None, 1.0, "the session is over")
+    wait_until(
+        lambda: "refuses our certificate" in (pair.client.peer()["last_error"] or ""),
+        20,
+        "the client is refused",
+    )
+    pair.server.file.write_text(text)
+    reload(pair.server)
+    pair.wait_up(30)

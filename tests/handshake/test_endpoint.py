@@ -560,3 +560,27 @@ def test_a_flood_puts_off_no_deadline() -> None:
         udp.close()
 
     within(scenario())
+
+
+def test_who_kicks_all_the_time_puts_off_no_deadline() -> None:
+    """A data plane that hands strays over, and a relay, kick in every turn of the loop."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        udp = UdpSocket.bind(("127.0.0.1", 0))
+        driver = Restless(udp, loop.time() + 0.05)
+        pump = Pump(udp, driver, lambda: None)
+        pump.start()
+        ready, writer = socket.socketpair()
+        writer.send(b"always readable")
+        loop.add_reader(ready, pump.kick)
+        end = loop.time() + 5
+        while driver.due is not None:
+            await asyncio.sleep(0)
+            assert loop.time() < end
+        loop.remove_reader(ready)
+        pump.stop()
+        for sock in (ready, writer, udp):
+            sock.close()
+
+    within(scenario())

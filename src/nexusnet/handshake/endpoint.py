@@ -92,15 +92,18 @@ class Pump:
         if not self._running:
             return
         now = self._loop.time()
+        if self._timer is not None and self._timer.when() <= now:
+            # Overdue. Who kicks all the time, as in a flood, would put it off for ever.
+            self._driver.handle_deadline(now)
         for transmit in self._driver.transmit(now):
             code = self._udp.send(transmit)
             if code:
                 self._driver.report_send_error(transmit, code, now)
-        if self._timer is not None:
+        deadline = self._driver.deadline()
+        if self._timer is not None and self._timer.when() != deadline:
             self._timer.cancel()
             self._timer = None
-        deadline = self._driver.deadline()
-        if deadline is not None:
+        if self._timer is None and deadline is not None:
             self._timer = self._loop.call_at(deadline, self._tick)
         self._on_progress()
 
@@ -111,10 +114,6 @@ class Pump:
 
     def _readable(self) -> None:
         self.read_batch()
-        # `kick` sets the timer anew: a socket that is always readable would put it off for ever.
-        now, deadline = self._loop.time(), self._driver.deadline()
-        if deadline is not None and deadline <= now:
-            self._driver.handle_deadline(now)
         self.kick()
 
     def read_batch(self) -> bool:
