@@ -93,7 +93,7 @@ def test_the_right_hmac_for_another_kind_of_key_is_refused() -> None:
     assert made.spki != der
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(size=st.integers(600, 9000), name=st.from_regex(r"[a-z]{1,40}\.test", fullmatch=True))
 def test_it_is_filled_up_to_the_wanted_size(size: int, name: str) -> None:
     made = TemporaryCertificate.make(name, NOW, size=size)
