@@ -174,9 +174,11 @@ class UserspaceEndpoint:
     def close(self) -> None:
         """Let go of the socket, which stays open. EBUSY while sessions use it.
 
-        Without effect once the data plane is closed, with all that was in it: who waits for sessions
+        Without effect once the data plane is closed with all that was in it: who waits for sessions
         to end may come later than that.
         """
+        if self._plane.closed:
+            return
         if self._plane.closed:
             return
         check(lib.nqe_socket_remove(self._plane.engine, self.number), "socket")
