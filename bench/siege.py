@@ -37,7 +37,7 @@ SECONDS, QUICK_SECONDS = 30.0, 3.0
 PORT, SITE_PORT, DEVICE = 443, 8443, "nexus0"
 SITE: Final = "www.example.org"
 FLOODERS: Final = "10.209.78"
-UP_WITHIN: Final = 30.0
+UP_WITHIN: Final = 120.0
 LEAST_SHARE: Final = 0.8
 """Of the throughput without a siege."""
 MOST_GROWTH: Final = 64.0

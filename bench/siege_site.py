@@ -33,9 +33,11 @@ class Site(QuicServer):
             return
         if len(data) >= ANSWER_SIZES[0] and data[0] & 0xB0 == 0x80:
             scid = data[7 + data[5] :][: data[6 + data[5]]]
-            head = b"\xc0\0\0\0\1" + bytes([len(scid)]) + scid + b"\x08" + os.urandom(8)
+            head = b"\xc0\0\0\0\1" + bytes([len(scid)]) + scid + b"\x08" + os.urandom(8) + b"\0"
             for size in ANSWER_SIZES:
-                self._transport.sendto(head.ljust(size, b"\x5a"), addr)
+                length = 0x4000 | size - len(head) - 2
+                packet = head + length.to_bytes(2, "big")
+                self._transport.sendto(packet.ljust(size, b"\x5a"), addr)
 
 
 async def main(port: int, name: str) -> None:

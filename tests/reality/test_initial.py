@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nexusnet.quic.errors import QuicError
 from nexusnet.reality.crypto_stream import MAX_GAPS, MAX_MESSAGE, FirstMessage, Progress
-from nexusnet.reality.initial import CryptoFragment, InitialKeys
+from nexusnet.reality.initial import CryptoFragment, InitialKeys, is_answer
 from nexusnet.reality.long_header import (
     PacketType,
     parse_long_header,
@@ -115,6 +115,22 @@ def test_the_source_connection_id_of_anything(data: bytes) -> None:
     elif not data or not data[0] & 0x80:
         assert source_connection_id(data) == b""
     assert source_connection_id(RFC_SERVER_INITIAL) == bytes.fromhex("f067a5502a4262b5")
+
+
+def test_what_is_an_answer() -> None:
+    dcid = new_dcid()
+
+    def from_server(frames: bytes) -> bytes:
+        return initial(frames, b"", scid=bytes(8), keys_of=dcid, from_client=False)
+
+    assert not is_answer(dcid, from_server(b"\x02\0\0\0\0"))
+    assert not is_answer(dcid, from_server(b"\x01"))
+    assert is_answer(dcid, from_server(crypto_frame(0, b"\x02")))
+    assert is_answer(dcid, from_server(b"\x1c\0\0\0"))
+    assert is_answer(dcid, from_server(b"\x1e" * 8))
+    assert is_answer(new_dcid(), from_server(b"\x01"))
+    for other in (b"\x40short", b"\x80\0\0\0\0\0\0\0\0\0\1", b"", b"\xf0\0\0\0\1\0\0" + bytes(20)):
+        assert is_answer(dcid, other)
 
 
 def test_coalesced_packets_are_told_apart() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import resource
 import socket
 from dataclasses import replace
@@ -23,6 +24,7 @@ from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.decision import Reason
 from nexusnet.reality.demultiplexer import Fate
 from nexusnet.reality.flows import RelayLimits
+from nexusnet.reality.relay import is_same_port
 from nexusnet.reality.server import RealityServer
 from nexusnet.reality.target import probe_target
 from nexusnet.reality.template import TargetError, Template
@@ -36,6 +38,7 @@ from tests.reality.taps import LOOPBACK, load_page, real_site, tapped
 
 if TYPE_CHECKING:
     from nexusnet.handshake.credentials import Credentials
+    from nexusnet.handshake.datagram import Address
 
 
 def test_an_ordinary_client_loads_the_sites_page_byte_for_byte(site: Credentials) -> None:
@@ -313,6 +316,44 @@ def test_a_target_that_loses_half_of_the_hello(site: Credentials) -> None:
             # Sent again, and the time counts from there.
             assert len(tap.forth) > 3
             assert template.delay < 0.150
+
+    within(scenario())
+
+
+@pytest.mark.parametrize(
+    ("local", "target", "same"),
+    [
+        (("127.0.0.1", 443), ("127.0.0.1", 443), True),
+        (("127.0.0.1", 443), ("127.0.0.2", 443), False),
+        (("127.0.0.1", 443), ("127.0.0.1", 8443), False),
+        (("0.0.0.0", 443), ("127.0.0.1", 443), True),  # noqa: S104
+        (("::", 443), ("127.0.0.1", 443), True),
+        (("::", 443), ("192.0.2.1", 443), False),
+    ],
+)
+def test_a_target_that_is_the_server_itself(local: Address, target: Address, *, same: bool) -> None:
+    assert is_same_port(local, target) is same
+
+
+def test_without_descriptors_strangers_are_lost_and_the_server_lives(
+    site: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with serving(site) as scene:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            lowest_free = os.dup(0)
+            os.close(lowest_free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+            try:
+                for port in range(1000, 1200):
+                    stranger = Received(b"\x40" + bytes(40), scene.server.local, (LOOPBACK, port))
+                    scene.server.receive(stranger)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert len(scene.server.demultiplexer.flows) == 64
+            told = [one for one in caplog.records if "no socket towards" in one.message]
+            assert 1 <= len([one for one in told if one.levelname == "WARNING"]) <= 2
+            assert await load_page(scene.front.local, site) == PAGE
 
     within(scenario())
 

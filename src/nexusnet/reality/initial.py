@@ -166,10 +166,11 @@ def is_answer(original_dcid: bytes, datagram: bytes) -> bool:
         original_dcid: Destination Connection ID of the client's first Initial packet.
         datagram: of the server.
     """
+    packets = list(split_datagram(datagram))
+    if not packets or any(one.packet_type is not PacketType.INITIAL for one in packets):
+        return True
     keys = InitialKeys(original_dcid, from_client=False)
-    for packet in split_datagram(datagram):
-        if packet.packet_type is not PacketType.INITIAL:
-            return True
+    for packet in packets:
         try:
             payload = keys.open(datagram, packet)
         except QuicError:

@@ -6,6 +6,7 @@ It copies datagrams and ECN codepoints, never fragments (DF is set), and decides
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -24,6 +25,21 @@ FLOW_BUFFER: Final = 256 * 1024
 """Socket buffers in bytes of a flow: kernel memory, for strangers."""
 
 SO_MARK: Final = getattr(socket, "SO_MARK", 36)
+
+
+def is_same_port(local: Address, target: Address) -> bool:
+    """Whether a target is the very port that a server listens on: datagrams would go in circles."""
+    local, target = normal_address(local), normal_address(target)
+    if local[1] != target[1]:
+        return False
+    if not ipaddress.ip_address(local[0].partition("%")[0]).is_unspecified:
+        return local == target
+    try:
+        # Only addresses of this machine can be bound.
+        UdpSocket.bind((target[0], 0)).close()
+    except OSError:
+        return False
+    return True
 
 
 class RelaySockets:
@@ -54,6 +70,7 @@ class RelaySockets:
         self._mark = mark
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[int, UdpSocket] = {}
+        self._failing = False
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -61,23 +78,30 @@ class RelaySockets:
     def open(self, number: int) -> None:
         """Open a port for a flow, see `Upstream`."""
         try:
-            udp = UdpSocket.for_remote(self._target, buffer_size=FLOW_BUFFER)
+            udp = self._connect()
         except OSError as error:
-            # Out of descriptors or memory: the flow's datagrams are lost, as on a bad network.
-            logger.warning("no socket towards the camouflage target: %s", error)
+            # Out of descriptors or memory, or no route: the flow's datagrams are lost, as on a bad
+            # network. Said once, not for every stranger.
+            log = logger.debug if self._failing else logger.warning
+            log("no socket towards the camouflage target: %s", error)
+            self._failing = True
             return
+        self._failing = False
+        self._sockets[number] = udp
+        # By number: selectors write out a socket whenever they do not know it yet.
+        self._loop.add_reader(udp.sock.fileno(), self._readable, number)
+
+    def _connect(self) -> UdpSocket:
+        udp = UdpSocket.for_remote(self._target, buffer_size=FLOW_BUFFER)
         try:
             if self._mark is not None:
                 udp.sock.setsockopt(socket.SOL_SOCKET, SO_MARK, self._mark)
             # Connected: nobody but the target can answer.
             udp.connect(self._target)
-        except OSError as error:
-            logger.warning("the camouflage target cannot be reached: %s", error)
+        except OSError:
             udp.close()
-            return
-        self._sockets[number] = udp
-        # By number: selectors write out a socket whenever they do not know it yet.
-        self._loop.add_reader(udp.sock.fileno(), self._readable, number)
+            raise
+        return udp
 
     def send(self, number: int, data: bytes, ecn: Ecn) -> None:
         """Send a datagram to the target, see `Upstream`."""

@@ -23,7 +23,7 @@ from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.decision import Accept
 from nexusnet.reality.demultiplexer import Demultiplexer, HelloDecider
 from nexusnet.reality.flows import Flow, RelayLimits
-from nexusnet.reality.relay import RelaySockets
+from nexusnet.reality.relay import RelaySockets, is_same_port
 from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.reality.template import Template
 
@@ -78,7 +78,8 @@ class RealityServer(Server):
         Raises:
             CredentialsError: the configuration has no certificate.
             OSError: the port is taken, or not ours to take.
-            ValueError: `target` is no IP address, or connection IDs have two lengths.
+            ValueError: `target` is no IP address or our own port, or connection IDs have two
+                lengths.
         """
         lengths = {
             config.profile.connection_id_length,
@@ -87,6 +88,8 @@ class RealityServer(Server):
         }
         if len(lengths) != 1:
             raise ValueError(f"connection IDs of different lengths: {sorted(lengths)}")
+        if is_same_port(local, target):
+            raise ValueError("the camouflage target is this server's own port")
         relay_limits = relay_limits or RelayLimits()
         # A target far away is given more time: our answer is not to come before its.
         patience = max(relay_limits.answer, 2 * template.delay)

@@ -7,6 +7,7 @@ comes from several connections, because sizes vary a little from one to the next
 
 import enum
 import json
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
@@ -130,7 +131,7 @@ class Template:
         key_share_first: whether key_share comes before supported_versions.
         cid: what its connection IDs have in common.
         flights: first flights as they were seen; each of ours is made after one of them.
-        delay: the longest time in seconds from a hello to its answer.
+        delay: the median time in seconds from a hello to its answer.
     """
 
     suite: int
@@ -161,7 +162,7 @@ class Template:
                 f"the target's connection IDs cannot be copied ({error}): choose another one"
             ) from error
         flights = tuple(dict.fromkeys(one.flight for one in observations))
-        delay = max(one.delay for one in observations)
+        delay = statistics.median(one.delay for one in observations)
         return cls(suite, group, key_share_first, cid, flights, delay)
 
     def shape(self, flight: FlightPlan) -> ServerShape:
