@@ -3,6 +3,7 @@
 
 import datetime as dt
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.netns
 
 NAME = "www.site.test"
 PORT = 8443
+READ_AGAIN = "configuration read again"
 CAMOUFLAGE = Camouflage(f"127.0.0.1:{PORT}", NAME)
 
 
@@ -59,13 +61,19 @@ def nexus(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def by_command(node: Node) -> None:
-    done = nexus("reload", "--socket", str(node.socket))
+    done = nexus("reload", "--socket", str(node.socket), "--json")
     assert done.returncode == 0, done.stderr
+    # As the agent itself measures it: what the machine does besides is not its doing.
+    assert json.loads(done.stdout)["seconds"] < 1.0
 
 
 def by_signal(node: Node) -> None:
     assert node.program is not None
+    before = node.log.read_text().count(READ_AGAIN)
     node.program.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: node.log.read_text().count(READ_AGAIN) > before, 20, "SIGHUP is heard")
+    seconds = re.findall(rf"{READ_AGAIN}.* seconds=([\d.]+)", node.log.read_text())[-1]
+    assert float(seconds) < 1.0
 
 
 def test_a_tunnel_comes_up_and_comes_again(reality: Pair) -> None:
@@ -103,19 +111,19 @@ def test_a_removed_short_id_ends_its_session_within_a_second(
     reality.server.file.write_text(
         reality.server.file.read_text().replace(old, 'short_ids = ["0123456789abcdef"]')
     )
-    begin = time.monotonic()
     reload(reality.server)
-    # Asking for the status costs some of it.
-    wait_until(lambda: reality.server.peer()["tunnel"] is None, 1.0, "the session is over")
-    if reload is by_signal:
-        assert time.monotonic() - begin < 1.0
+    # Not a moment later: it is over when the reload is.
+    assert reality.server.peer()["tunnel"] is None
     # What the client is told, and what it finds when it tries again.
     wait_until(lambda: reality.client.peer()["outcome"] == "relayed", 20, "the site answers")
     peer = reality.client.peer()
     assert peer["state"] != "up"
     assert NAME in peer["last_error"]
     assert "short_id" in peer["last_error"]
-    assert reality.server.status()["strangers"]["short_id"] >= 1
+    # On a busy machine the first attempts may be relayed for their slowness.
+    wait_until(
+        lambda: reality.server.status()["strangers"].get("short_id"), 20, "the short ID is unknown"
+    )
     shown = nexus("show", "--socket", str(reality.client.socket))
     assert "the camouflage site" in shown.stdout
     # And back.
@@ -139,13 +147,10 @@ def test_a_short_id_is_changed_without_an_interruption(reality: Pair) -> None:
     first, rest = text.index("[[peer]]"), text.index("[transport]")
     reality.server.file.write_text(text[:first] + text[rest:])
     done = nexus("reload", "--socket", str(reality.server.socket), "--json")
-    assert json.loads(done.stdout) == {
-        "added": [],
-        "changed": [],
-        "removed": ["client"],
-        "at_next_start": [],
-    }
-    wait_until(lambda: not reality.client.is_up(), 1.0, "the client hears of it")
+    found = json.loads(done.stdout)
+    assert found.pop("seconds") < 1.0
+    assert found == {"added": [], "changed": [], "removed": ["client"], "at_next_start": []}
+    wait_until(lambda: not reality.client.is_up(), 10, "the client hears of it")
     assert reality.server.status()["peers"] == []
     reality.server.file.write_text(text)
     by_command(reality.server)
@@ -259,7 +264,7 @@ def test_a_removed_fingerprint_ends_its_session_in_mode_tls(
     other = f'fingerprints = ["sha256:{"ab" * 32}"]'
     pair.server.file.write_text(text.replace(old, other))
     reload(pair.server)
-    wait_until(lambda: pair.server.peer()["tunnel"] is None, 1.0, "the session is over")
+    assert pair.server.peer()["tunnel"] is None
     wait_until(
         lambda: "refuses our certificate" in (pair.client.peer()["last_error"] or ""),
         20,

@@ -113,3 +113,22 @@ def test_capabilities() -> None:
         assert plane.events() == []
     finally:
         plane.close()
+
+
+def test_an_endpoint_may_be_closed_after_its_plane() -> None:
+    """Who waits for a session to end comes too late when the agent ends meanwhile."""
+    script = """
+import socket
+from nexusnet.dataplane.userspace import UserspaceDataPlane
+plane = UserspaceDataPlane()
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("127.0.0.1", 0))
+endpoint = plane.open_endpoint(sock, 8)
+plane.close()
+endpoint.close()
+endpoint.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -412,7 +412,7 @@ class Agent:
         Whoever is known by nothing any more that stands there loses its tunnel at once.
 
         Returns:
-            What has changed, see `Reload.as_json`.
+            What has changed, see `Reload.as_json`, and in how many `seconds`.
 
         Raises:
             AgentError, HandshakeError: the configuration cannot be used; nothing has changed.
@@ -420,6 +420,7 @@ class Agent:
         if self._load is None:
             raise AgentError("this agent was started without a configuration file")
         async with self._reloading:
+            begin = time.monotonic()
             fresh = self._load()
             what = compare(self.config, fresh)
             if (
@@ -439,8 +440,9 @@ class Agent:
                 state = PeerState.LISTENING if fresh.is_server else PeerState.WAITING
                 peer = self.peers[settings.name] = Peer(settings, state)
                 self._keep(peer)
-        logger.info("configuration read again", extra=facts(**what.as_json()))
-        return what.as_json()
+        found = what.as_json() | {"seconds": round(time.monotonic() - begin, 3)}
+        logger.info("configuration read again", extra=facts(**found))
+        return found
 
     async def _remove(self, peer: Peer) -> None:
         keeper = self._keepers.pop(peer.settings.name, None)

@@ -72,7 +72,10 @@ class UdpEndpoint(Protocol):
         """Send one datagram; raises OSError as a socket does."""
 
     def close(self) -> None:
-        """Let go of the socket, which stays open. EBUSY while sessions use it."""
+        """Let go of the socket, which stays open. EBUSY while sessions use it.
+
+        Without effect once the data plane is closed.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,8 +198,12 @@ class UserspaceEndpoint:
         self._socket.sendto(payload, (address, remote.port, 0, remote.scope_id))
 
     def close(self) -> None:
-        """Let go of the socket, which stays open. EBUSY while sessions use it."""
-        if self._plane.closed:  # who waited for the sessions' end comes late
+        """Let go of the socket, which stays open. EBUSY while sessions use it.
+
+        Without effect once the data plane is closed with all that was in it: who waits for sessions
+        to end may come later than that.
+        """
+        if self._plane.closed:
             return
         check(lib.nqe_socket_remove(self._plane.engine, self.number), "socket")
         self._plane.forget_endpoint(self)
@@ -253,6 +257,11 @@ class UserspaceDataPlane:
             lib.nqe_engine_stop(self.engine)
             self._thread.join(0.1)
         lib.nqe_engine_free(self.engine)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._stopping
 
     def capabilities(self) -> CapsAttributes:
         """What it can do, as GET_CAPS answers."""

@@ -32,7 +32,7 @@ from nexusnet.handshake.credentials import Credentials, fingerprint
 
 TUNNEL_PORT: Final = 443
 INTERFACE: Final = "nexus0"
-UP_WITHIN: Final = 30.0
+UP_WITHIN: Final = 60.0
 SITE_NAME: Final = "www.camouflage.test"
 SITE: Final = ("127.0.0.1", 8443)
 """Where the camouflage site listens, in the server's namespace."""

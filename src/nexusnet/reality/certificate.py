@@ -27,8 +27,11 @@ PROOF_LENGTH: Final = 64
 SIZE_TOLERANCE: Final = 4
 """Bytes by which a padded certificate may miss its size: DER lengths grow in steps."""
 
+SMALLEST_PADDING: Final = 20
+"""Bytes that padding adds at least, about."""
+
 PADDING: Final = ObjectIdentifier("2.16.840.1.113730.1.13")
-"""Extension that fills a certificate up: a comment (nsComment), which nobody reads."""
+"""Extension that fills a certificate up: nsComment, an IA5String that nobody reads."""
 
 LIFETIME: Final = dt.timedelta(days=90)
 
@@ -37,6 +40,7 @@ _ROUNDS: Final = 4
 
 _SEQUENCE: Final = b"\x30"
 _BIT_STRING: Final = b"\x03"
+_IA5_STRING: Final = b"\x16"
 # AlgorithmIdentifier ecdsa-with-SHA256 (RFC 5758 section 3.2), DER.
 _ECDSA_WITH_SHA256: Final = bytes.fromhex("300a06082a8648ce3d040302")
 
@@ -89,8 +93,8 @@ class TemporaryCertificate:
         Args:
             server_name: that the client asked for.
             now: time of day, with its zone.
-            size: bytes that the whole certificate (DER) is to have, to within `SIZE_TOLERANCE`; as
-                small as it gets where None or less than that.
+            size: bytes that the whole certificate (DER) is to have, to within `SIZE_TOLERANCE`, or
+                `SMALLEST_PADDING` where it is hardly above the smallest; that where None or less.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, server_name[:64])])
@@ -112,7 +116,8 @@ class TemporaryCertificate:
             if abs(missing) <= SIZE_TOLERANCE or padding + missing < 0:
                 break
             padding += missing
-            extension = x509.UnrecognizedExtension(PADDING, bytes(padding))
+            comment = _der(_IA5_STRING, b" " * padding)
+            extension = x509.UnrecognizedExtension(PADDING, comment)
             signed_part = _signed_part(builder.add_extension(extension, critical=False), key)
         return cls(key, spki(key.public_key()), signed_part)
 
