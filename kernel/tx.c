@@ -198,7 +198,7 @@ static enum nqd_tx_step nqd_tx_choose(struct nqd_session *s, u64 now, struct nqd
 
 	if (unlikely(s->dead))
 		return NQD_TX_ENDED;
-	if (unlikely(!s->running))
+	if (unlikely(!s->active))
 		return NQD_TX_DONE;
 	if (nqd_conn_tx_wanted(&s->conn, now) && nqd_tx_ack_rides(s)) {
 		step = nqd_tx_decide_packets(s, now, b);
