@@ -34,10 +34,6 @@ void nqd_timer_update(struct nqd_session *s)
 	at = nqd_timer_deadline(s);
 	if (likely(at >= s->data.timer_at))
 		return;
-		return;
-	at = nqd_timer_deadline(s);
-	if (likely(at >= s->data.timer_at))
-		return;
 	at = max(at, nqd_now() + NQD_TIMER_SOONEST);
 	s->data.timer_at = at;
 	hrtimer_start(&s->data.timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
