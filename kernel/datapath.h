@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The data path as the control side sees it.
+ *
+ *   xmit.c   what the device is given: which session, does it fit, is there room to wait
+ *   cut.c    super-packets cut, packets made ready to be sealed in place
+ *   tx.c     one CPU at a time serves a session: what leaves, in the order of packet numbers
+ *   output.c the UDP layer          rx.c      from the UDP layer: header protection, opening
+ *   queue.c  what waits             frames.c  what an opened packet carries; deliver.c to the device
+ *   crypto_job.c sealing, opening   session_timer.c the one timer of a session
  */
 #ifndef _NQD_DATAPATH_H
 #define _NQD_DATAPATH_H
 
 #include <linux/hrtimer.h>
+#include <linux/interrupt.h>
 #include <linux/skbuff.h>
 #include <net/dst_cache.h>
 
 #include "address.h"
+#include "proto/conn.h"
+#include "queue.h"
 
 struct nqd_session;
 
@@ -27,21 +37,47 @@ struct nqd_rx_cb {
 
 /**
  * struct nqd_datapath - what the data path keeps of a session
- * @payloads: DATAGRAM payloads of user space waiting to be sent; protected by nqd_session.lock
- * @dst_cache: route to the peer
+ * @serving: NQD_TX_SERVING while a CPU serves the session, NQD_TX_AGAIN when it must look again; see tx.c
+ * @stalled: the window is full: a received packet may open it; protected by nqd_session.lock
+ * @cut: packets ready to leave, before those in @queue; whoever serves the session owns it
+ * @queue: inner packets that wait
+ * @payloads: DATAGRAM payloads of user space that wait, served before packets; protected by
+ *	nqd_session.lock
+ * @paced_at: when the pacer lets the next packet out, NQD_TIME_NEVER: it is not asked; likewise
+ * @timer_at: when @timer is due, NQD_TIME_NEVER: it is not armed; likewise
+ * @timer: for the protocol core and the pacer
+ * @turn: serves the session again after those that wait for this CPU
+ * @dst_cache: route to the peer; BH off
+ * @frames: what comes before a payload; whoever serves the session owns it
  */
 struct nqd_datapath {
+	atomic_t serving;
+	bool stalled;
+	struct sk_buff_head cut;
+	struct nqd_queue queue;
 	struct sk_buff_head payloads;
+	u64 paced_at;
+	u64 timer_at;
+	struct hrtimer timer;
+	struct tasklet_struct turn;
 	struct dst_cache dst_cache;
+	u8 frames[NQD_CONN_TX_ROOM];
 };
 
+/* rx.c */
 int nqd_rx_encap(struct sock *sk, struct sk_buff *skb);
 void nqd_rx_datagram(struct nqd_session *s, struct sk_buff *skb);
+
+/* tx.c */
 void nqd_tx_kick(struct nqd_session *s);
+void nqd_tx_submit(struct nqd_session *s, struct sk_buff *skb);
 int nqd_tx_payload(struct nqd_session *s, struct sk_buff *skb);
 int nqd_datapath_session_init(struct nqd_session *s);
 void nqd_datapath_session_stop(struct nqd_session *s);
 void nqd_datapath_session_free(struct nqd_session *s);
+
+/* session_timer.c */
+void nqd_timer_init(struct nqd_session *s);
 void nqd_timer_update(struct nqd_session *s);
 
 #endif /* _NQD_DATAPATH_H */

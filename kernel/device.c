@@ -5,25 +5,26 @@
  * Locks: rtnl for registering and unregistering, nqd_net.lock inside of it for the configuration.
  */
 #include <linux/ethtool.h>
-#include <linux/icmp.h>
-#include <linux/icmpv6.h>
 #include <linux/if_arp.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/module.h>
-#include <net/icmp.h>
+#include <net/gro_cells.h>
 #include <net/ip_tunnels.h>
 
 #include "compat/compat.h"
+#include "cut.h"
 #include "device.h"
 #include "event.h"
 #include "netns.h"
 #include "session.h"
 #include "version.h"
+#include "xmit.h"
 
 /* What holds for inner IPv6 too (RFC 8200 section 5), until user space knows the path. */
 #define NQD_DEVICE_MTU_DEFAULT 1280
 #define NQD_DEVICE_MTU_MAX 65535
+
+/* Super-packets and open checksums are welcome: cut.c sees to both, once, just before sealing. */
+#define NQD_DEVICE_FEATURES (NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_GSO_SOFTWARE)
 
 /* Gives the device its number; from here on netlink finds it. */
 static int nqd_device_ndo_init(struct net_device *dev)
@@ -35,6 +36,9 @@ static int nqd_device_ndo_init(struct net_device *dev)
 	nd->stats = nqd_device_stats_alloc();
 	if (!nd->stats)
 		return -ENOMEM;
+	err = gro_cells_init(&nd->gro_cells, dev);
+	if (err)
+		goto err_stats;
 
 	mutex_lock(&nn->lock);
 	/* Cyclic: a number that was just deleted does not come back at once under another device. */
@@ -42,12 +46,16 @@ static int nqd_device_ndo_init(struct net_device *dev)
 	if (err >= 0)
 		nn->changes++;
 	mutex_unlock(&nn->lock);
-	if (err < 0) {
-		free_percpu(nd->stats);
-		nd->stats = NULL;
-		return err;
-	}
+	if (err < 0)
+		goto err_gro_cells;
 	return 0;
+
+err_gro_cells:
+	gro_cells_destroy(&nd->gro_cells);
+err_stats:
+	free_percpu(nd->stats);
+	nd->stats = NULL;
+	return err;
 }
 
 static void nqd_device_ndo_uninit(struct net_device *dev)
@@ -69,44 +77,9 @@ static void nqd_device_destructor(struct net_device *dev)
 {
 	struct nqd_device *nd = netdev_priv(dev);
 
+	gro_cells_destroy(&nd->gro_cells);
 	free_percpu(nd->stats);
 	kfree(nd->zero);
-}
-
-/* Whether it is a whole IPv4 or IPv6 header whose length fields agree with the packet. */
-static bool nqd_device_is_ip(struct sk_buff *skb)
-{
-	if (skb->protocol == htons(ETH_P_IP)) {
-		if (!pskb_network_may_pull(skb, sizeof(struct iphdr)))
-			return false;
-		return ip_hdr(skb)->version == 4 && ip_hdr(skb)->ihl >= 5 &&
-		       ntohs(ip_hdr(skb)->tot_len) <= skb->len;
-	}
-	if (skb->protocol == htons(ETH_P_IPV6)) {
-		if (!pskb_network_may_pull(skb, sizeof(struct ipv6hdr)))
-			return false;
-		return ipv6_hdr(skb)->version == 6;
-	}
-	return false;
-}
-
-static netdev_tx_t nqd_device_xmit(struct sk_buff *skb, struct net_device *dev)
-{
-	struct nqd_device *nd = netdev_priv(dev);
-
-	if (!nqd_device_is_ip(skb)) {
-		nqd_device_stats_drop(nd->stats, NQD_TX, NQD_DROP_INNER_MALFORMED);
-		kfree_skb_reason(skb, SKB_DROP_REASON_IP_INHDR);
-		return NETDEV_TX_OK;
-	}
-	/* No session, so no route leads anywhere: say so to the sender, as a router would. */
-	if (skb->protocol == htons(ETH_P_IP))
-		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
-	else
-		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH, 0);
-	nqd_device_stats_drop(nd->stats, NQD_TX, NQD_DROP_NO_ROUTE);
-	kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
-	return NETDEV_TX_OK;
 }
 
 static void nqd_device_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
@@ -126,7 +99,7 @@ static void nqd_device_get_stats64(struct net_device *dev, struct rtnl_link_stat
 static const struct net_device_ops nqd_device_ops = {
 	.ndo_init = nqd_device_ndo_init,
 	.ndo_uninit = nqd_device_ndo_uninit,
-	.ndo_start_xmit = nqd_device_xmit,
+	.ndo_start_xmit = nqd_xmit,
 	.ndo_get_stats64 = nqd_device_get_stats64,
 };
 
@@ -156,6 +129,12 @@ static void nqd_device_setup(struct net_device *dev)
 	dev->mtu = NQD_DEVICE_MTU_DEFAULT;
 	dev->min_mtu = NQD_MTU_MIN;
 	dev->max_mtu = NQD_DEVICE_MTU_MAX;
+	/* Room for what goes around a packet, so that it need not be copied (cut.c). */
+	dev->needed_headroom = NQD_CUT_HEADROOM;
+	dev->needed_tailroom = NQD_CUT_TAILROOM;
+	dev->features |= NQD_DEVICE_FEATURES;
+	dev->hw_features |= NQD_DEVICE_FEATURES;
+	dev->hw_enc_features |= NQD_DEVICE_FEATURES;
 	nqd_compat_lltx(dev);
 	/* ICMP errors to the sender are routed by what the packet was routed by. */
 	netif_keep_dst(dev);

@@ -7,6 +7,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/rbtree.h>
+#include <net/gro_cells.h>
 
 #include "device_stats.h"
 #include "figures.h"
@@ -49,6 +50,8 @@ struct nqd_device_config {
  * @owner_port: netlink port of its owner in @net, 0 for none; protected by nqd_net.lock
  * @config: protected by nqd_net.lock
  * @stats: counters of each CPU
+ * @gro_cells: where what comes out of the tunnel meets the network stack
+ * @queued: memory of the packets that wait in all sessions
  * @sessions: struct nqd_session by id; protected by nqd_net.lock
  * @session_count: their number; likewise
  * @routes: struct nqd_route by prefix; changed under nqd_net.lock, read under RCU
@@ -63,6 +66,8 @@ struct nqd_device {
 	u32 owner_port;
 	struct nqd_device_config config;
 	struct nqd_device_stats __percpu *stats;
+	struct gro_cells gro_cells;
+	atomic_long_t queued;
 	struct rb_root sessions;
 	u32 session_count;
 	struct nqd_routes routes;

@@ -4,6 +4,7 @@
  */
 #include <linux/module.h>
 
+#include "crypto_job.h"
 #include "device.h"
 #include "netlink.h"
 #include "netns.h"
@@ -18,9 +19,12 @@ static int __init nqd_init(void)
 	err = nqd_session_init();
 	if (err)
 		return err;
-	err = nqd_net_init();
+	err = nqd_crypto_job_init();
 	if (err)
 		goto err_session;
+	err = nqd_net_init();
+	if (err)
+		goto err_crypto_job;
 	err = nqd_device_init();
 	if (err)
 		goto err_net;
@@ -33,6 +37,8 @@ err_device:
 	nqd_device_exit();
 err_net:
 	nqd_net_exit();
+err_crypto_job:
+	nqd_crypto_job_exit();
 err_session:
 	nqd_session_exit();
 	return err;
@@ -47,6 +53,8 @@ static void __exit nqd_exit(void)
 	nqd_netlink_exit();
 	nqd_device_exit();
 	nqd_net_exit();
+	/* Packets that are still on their way through a cipher hold sessions. */
+	nqd_crypto_job_exit();
 	nqd_session_exit();
 }
 

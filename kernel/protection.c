@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packet protection.
- *
- * A request is allocated once by whoever uses it, for as long as the key lives; sealing and opening
- * allocate nothing. They work in place on a datagram that lies in one piece of mapped memory.
+ * Keys of packet protection, and header protection.
  *
  * No "synchronous only" is asked of the crypto API: on Linux 6.1 and 6.12 the fast x86 AES-GCM counts as
- * asynchronous and that mask silently selects the slow generic C. Where it does complete later (it is
- * called where the FPU may not be used), sealing and opening wait for it; they may sleep then.
+ * asynchronous and that mask silently selects the slow generic C. What does complete later (it is called
+ * where the FPU may not be used) is crypto_job.c's concern.
  */
-#include <linux/scatterlist.h>
 #include <linux/unaligned.h>
 
 #include "protection.h"
@@ -56,12 +52,15 @@ int nqd_packet_aead_init(struct nqd_packet_aead *key, const struct nqd_suite *su
 	err = crypto_aead_setkey(aead, from->key, suite->key_len);
 	if (!err)
 		err = crypto_aead_setauthsize(aead, NQD_TAG_LEN);
+	if (!err && crypto_aead_reqsize(aead) > NQD_CRYPTO_REQUEST_SIZE)
+		err = -EOPNOTSUPP;
 	if (err) {
 		*why = "the cipher refuses the packet key";
 		crypto_free_aead(aead);
 		return err;
 	}
 	key->aead = aead;
+	key->asynchronous = crypto_aead_alg(aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
 	memcpy(key->iv, from->iv, sizeof(key->iv));
 	return 0;
 }
@@ -123,26 +122,6 @@ void nqd_header_cipher_clear(struct nqd_header_cipher *hp)
 		memzero_explicit(hp->chacha20, sizeof(hp->chacha20));
 	else
 		memzero_explicit(&hp->aes, sizeof(hp->aes));
-}
-
-/**
- * nqd_packet_request_alloc() - a request for one packet at a time
- * @key: any key of the suite that it will be used with
- *
- * Return: to be freed by nqd_packet_request_free(), or NULL.
- */
-struct aead_request *nqd_packet_request_alloc(const struct nqd_packet_aead *key)
-{
-	return aead_request_alloc(key->aead, GFP_KERNEL);
-}
-
-/**
- * nqd_packet_request_free() - free and wipe a request
- * @request: request or NULL
- */
-void nqd_packet_request_free(struct aead_request *request)
-{
-	aead_request_free(request);
 }
 
 /* RFC 9001 sections 5.4.3 and 5.4.4. */
@@ -219,71 +198,4 @@ int nqd_header_protect(const struct nqd_header_cipher *hp, u8 *datagram, u32 len
 	for (i = 0; i < header->pn_len; i++)
 		datagram[at + i] ^= mask[1 + i];
 	return 0;
-}
-
-/* Seals or opens the datagram in place; @len with the tag. */
-static int nqd_packet_crypt(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram,
-			    u32 len, const struct nqd_short_header *header, bool seal)
-{
-	/* RFC 9001 section 5.3: the header, unprotected, is the associated data. */
-	u32 header_len = 1 + header->cid_len + header->pn_len;
-	DECLARE_CRYPTO_WAIT(wait);
-	struct scatterlist sg;
-	u8 nonce[NQD_IV_LEN];
-	u32 text;
-	int err;
-
-	if (len < header_len + NQD_TAG_LEN)
-		return -EBADMSG;
-	text = len - header_len - (seal ? NQD_TAG_LEN : 0);
-
-	/* RFC 9001 section 5.3: the packet number, in network byte order, padded on the left. */
-	memcpy(nonce, key->iv, sizeof(nonce));
-	put_unaligned_be64(get_unaligned_be64(nonce + 4) ^ header->pn, nonce + 4);
-
-	sg_init_one(&sg, datagram, len);
-	/* The request may have served another key of the suite. */
-	aead_request_set_tfm(request, key->aead);
-	aead_request_set_ad(request, header_len);
-	aead_request_set_crypt(request, &sg, &sg, text, nonce);
-	aead_request_set_callback(request, CRYPTO_TFM_REQ_MAY_BACKLOG, crypto_req_done, &wait);
-	err = seal ? crypto_aead_encrypt(request) : crypto_aead_decrypt(request);
-	return crypto_wait_req(err, &wait);
-}
-
-/**
- * nqd_packet_open() - authenticate and decrypt a packet, in place
- * @key: key of its generation
- * @request: request of the suite, used by nobody else until this returns
- * @datagram: UDP payload from its first byte, header protection taken off
- * @len: its bytes
- * @header: all members are given
- *
- * Context: may sleep where the cipher is asynchronous.
- *
- * Return: 0; -EBADMSG if it is not authentic, and what follows the header means nothing then; another
- * negative error if the cipher failed.
- */
-int nqd_packet_open(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram, u32 len,
-		    const struct nqd_short_header *header)
-{
-	return nqd_packet_crypt(key, request, datagram, len, header, false);
-}
-
-/**
- * nqd_packet_seal() - encrypt a packet, in place
- * @key: key of its generation
- * @request: request of the suite, used by nobody else until this returns
- * @datagram: header, packet number, frames, and 16 bytes for the tag
- * @len: bytes of all of it
- * @header: all members are given
- *
- * Context: may sleep where the cipher is asynchronous.
- *
- * Return: 0, -EBADMSG if @len is too short, or a negative error if the cipher failed.
- */
-int nqd_packet_seal(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram, u32 len,
-		    const struct nqd_short_header *header)
-{
-	return nqd_packet_crypt(key, request, datagram, len, header, true);
 }

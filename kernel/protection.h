@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Packet protection (RFC 9001 section 5): one AEAD key, one header protection key, and both in place on
- * a datagram that lies in one piece.
+ * Packet protection (RFC 9001 section 5): one AEAD key, one header protection key. Header protection is
+ * here, in place on a datagram that lies in one piece; sealing and opening are in crypto_job.h.
  */
 #ifndef _NQD_PROTECTION_H
 #define _NQD_PROTECTION_H
@@ -19,14 +19,18 @@
 #define NQD_SAMPLE_LEN 16
 /* RFC 9001 section 5.4.1: a byte for the first byte of the header, four for the packet number. */
 #define NQD_MASK_LEN 5
+/* Memory that a cipher's driver may want for each packet: the GCM of all kernels takes less than half. */
+#define NQD_CRYPTO_REQUEST_SIZE 1024
 
 /**
  * struct nqd_packet_aead - one packet protection key of one direction and generation
  * @aead: the kernel's cipher with the key
+ * @asynchronous: it may complete later
  * @iv: RFC 9001 section 5.3: its exclusive or with the packet number is the nonce
  */
 struct nqd_packet_aead {
 	struct crypto_aead *aead;
+	bool asynchronous;
 	u8 iv[NQD_IV_LEN];
 };
 
@@ -64,16 +68,9 @@ int nqd_header_cipher_init(struct nqd_header_cipher *hp, const struct nqd_suite 
 			   const struct nqd_header_key *from, const char **why);
 void nqd_header_cipher_clear(struct nqd_header_cipher *hp);
 
-struct aead_request *nqd_packet_request_alloc(const struct nqd_packet_aead *key);
-void nqd_packet_request_free(struct aead_request *request);
-
 enum nqd_drop_reason nqd_header_unprotect(const struct nqd_header_cipher *hp, u8 *datagram, u32 len,
 					  struct nqd_short_header *header, u32 *truncated_pn);
 int nqd_header_protect(const struct nqd_header_cipher *hp, u8 *datagram, u32 len,
 		       const struct nqd_short_header *header);
-int nqd_packet_open(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram, u32 len,
-		    const struct nqd_short_header *header);
-int nqd_packet_seal(const struct nqd_packet_aead *key, struct aead_request *request, u8 *datagram, u32 len,
-		    const struct nqd_short_header *header);
 
 #endif /* _NQD_PROTECTION_H */

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 
+#include "crypto_job.h"
 #include "tests/tables.h"
 
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -39,8 +40,20 @@ static struct kunit_case nqd_selftest_cases[] = {
 	{}
 };
 
+static int nqd_selftest_suite_init(struct kunit_suite *suite)
+{
+	return nqd_crypto_job_init();
+}
+
+static void nqd_selftest_suite_exit(struct kunit_suite *suite)
+{
+	nqd_crypto_job_exit();
+}
+
 static struct kunit_suite nqd_selftest_suite = {
 	.name = "nexus_quic_dco",
+	.suite_init = nqd_selftest_suite_init,
+	.suite_exit = nqd_selftest_suite_exit,
 	.test_cases = nqd_selftest_cases,
 };
 
@@ -54,7 +67,10 @@ static void nqd_selftest_fail(struct nqd_test_report *report, const char *vector
 static int __init nqd_selftest_init(void)
 {
 	u32 i, failures = 0;
+	int err = nqd_crypto_job_init();
 
+	if (err)
+		return err;
 	for (i = 0; i < NQD_TESTS; i++) {
 		struct nqd_test_report report = {
 			.fail = nqd_selftest_fail,
@@ -65,6 +81,7 @@ static int __init nqd_selftest_init(void)
 		pr_info("%s: %u vectors, %u failures\n", nqd_tests[i].name, report.vectors, report.failures);
 		failures += report.failures || !report.vectors;
 	}
+	nqd_crypto_job_exit();
 	return failures ? -EBADMSG : 0;
 }
 

@@ -9,6 +9,8 @@
 
 #include <linux/types.h>
 
+#include "protection.h"
+
 /**
  * struct nqd_test_report - where a test says what is wrong
  * @fail: called with the vector's name and what is wrong with it
@@ -33,8 +35,14 @@ struct nqd_test {
 	void (*run)(struct nqd_test_report *report);
 };
 
-#define NQD_TESTS 7
+#define NQD_TESTS 9
 
+void nqd_test_fail(struct nqd_test_report *report, const char *vector, const char *what);
+int nqd_test_crypt(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+		   const struct nqd_short_header *header, bool seal);
+
+void nqd_test_async(struct nqd_test_report *report);
+void nqd_test_queue(struct nqd_test_report *report);
 void nqd_test_routes(struct nqd_test_report *report);
 void nqd_test_bad_prefixes(struct nqd_test_report *report);
 

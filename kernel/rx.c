@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Receiving: which session, header protection off, opened once, then the protocol core's judgement. A packet
+ * changes nothing before it is authentic. nqd_session.lock is taken twice, and not held in between.
+ */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
+
+#include "compat/datapath.h"
+#include "crypto_job.h"
+#include "deliver.h"
+#include "device.h"
+#include "drop.h"
+#include "frames.h"
+#include "session.h"
+#include "socket.h"
+#include "trace.h"
+
+/* RFC 9000 section 17.2. */
+#define NQD_RX_LONG_HEADER 0x80
+
+/* A datagram that could not be authenticated: the peer may have forgotten us (RFC 9000 section 10.3.1). */
+static enum nqd_drop_reason nqd_rx_unauthentic(struct nqd_session *s, const struct sk_buff *skb,
+					       enum nqd_drop_reason reason)
+{
+	lockdep_assert_held(&s->lock);
+	if (!nqd_session_is_reset(s, skb->data, skb->len))
+		return reason;
+	nqd_session_reset_seen(s);
+	return NQD_DROP_STATELESS_RESET;
+}
+
+/* An authentic packet, with nqd_session.lock held; its frames are @payload. */
+static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nqd_crypto_op *op, u64 now,
+					  const u8 *payload, u32 len, struct nqd_conn_rx_result *res,
+					  enum nqd_session_noise *noise)
+{
+	enum nqd_drop_reason reason;
+	u32 room;
+
+	/*
+	 * Endpoint changes wait for path validation (RFC 9000 section 9): until then the owner reconnects. A
+	 * packet that is here already says nothing about where the peer is: anyone who saw it can send it
+	 * from anywhere.
+	 */
+	if (unlikely(op->foreign)) {
+		reason = nqd_received_check(&s->conn.received, op->rx.pn);
+		if (reason != NQD_DROP_NONE)
+			return reason;
+		*noise = NQD_NOISE_TUPLE;
+		return NQD_DROP_TUPLE_MISMATCH;
+	}
+	/* What the owner must hear of and has no room for is not acknowledged: the core sees to frames. */
+	room = nqd_owner_room(s);
+	if (unlikely(!room) && nqd_frames_for_owner(payload, len))
+		return NQD_DROP_EVENT_QUEUE_FULL;
+	reason = nqd_conn_rx_opened(&s->conn, now, &op->rx, payload, len, room ? U16_MAX : 0, res);
+	if (reason == NQD_DROP_DUPLICATE || reason == NQD_DROP_TOO_OLD)
+		*noise = NQD_NOISE_REPLAY;
+	return reason;
+}
+
+/* Is there something to send now? With nqd_session.lock held. */
+static bool nqd_rx_wants_tx(const struct nqd_session *s, u64 now)
+{
+	return nqd_conn_tx_wanted(&s->conn, now) || s->data.stalled;
+}
+
+static void nqd_rx_opened(struct nqd_crypto_op *op, int err)
+{
+	u32 header = 1 + op->header.cid_len + op->header.pn_len, len = op->len - header - NQD_TAG_LEN;
+	enum nqd_session_noise noise = NQD_NOISES;
+	const u8 *payload = op->datagram + header;
+	struct nqd_session *s = op->session;
+	struct nqd_conn_rx_result res;
+	struct sk_buff *skb = op->skb;
+	enum nqd_drop_reason reason;
+	bool plain = false, kick;
+	u64 now = nqd_now();
+
+	spin_lock(&s->lock);
+	if (unlikely(s->dead)) {
+		reason = NQD_DROP_STATE;
+		kick = false;
+		goto unlock;
+	}
+	if (likely(!err))
+		reason = nqd_rx_accept(s, op, now, payload, len, &res, &noise);
+	else if (err == -EBADMSG)
+		reason = nqd_rx_unauthentic(s, skb, nqd_conn_rx_failed(&s->conn, now));
+	else
+		reason = err == -ENOBUFS ? NQD_DROP_NO_MEMORY : NQD_DROP_AEAD;
+	if (likely(reason == NQD_DROP_NONE)) {
+		plain = nqd_frames_plain(payload, &res);
+		if (unlikely(!plain && (res.datagrams || res.handup_frames)))
+			nqd_frames_hand_up(s, payload, len, &res);
+	}
+	if (unlikely(s->conn.events))
+		nqd_session_events(s);
+	kick = nqd_rx_wants_tx(s, now);
+	if (!kick)
+		nqd_timer_update(s);
+unlock:
+	spin_unlock(&s->lock);
+
+	if (unlikely(err && err != -EBADMSG))
+		nqd_session_count(s, NQD_COUNT_OPEN_FAILURES, 1);
+	if (unlikely(noise != NQD_NOISES))
+		nqd_event_session_noisy(s, noise);
+	if (unlikely(reason != NQD_DROP_NONE)) {
+		nqd_drop_skb(s, NQD_RX, skb, reason);
+	} else if (likely(plain)) {
+		__skb_pull(skb, header + res.datagram.offset + 1);
+		__skb_trim(skb, res.datagram.len - 1);
+		nqd_deliver(s, skb, op->tos);
+	} else {
+		__skb_pull(skb, header);
+		__skb_trim(skb, len);
+		if (res.datagrams)
+			nqd_frames_deliver(s, skb, op->tos);
+		else
+			consume_skb(skb);
+	}
+	if (kick)
+		nqd_tx_kick(s);
+}
+
+static void nqd_rx_hold(struct nqd_crypto_op *op)
+{
+	if (!nqd_session_get(op->session))
+		op->session = NULL;
+}
+
+static void nqd_rx_done(struct nqd_crypto_op *op, int err)
+{
+	if (op->session) {
+		rcu_read_lock();
+		nqd_rx_opened(op, err);
+		rcu_read_unlock();
+		nqd_session_put(op->session);
+	} else {
+		kfree_skb(op->skb);
+	}
+	nqd_key_put(op->owner_key);
+}
+
+/* Packet number and key, or why not. */
+static enum nqd_drop_reason nqd_rx_begin(struct nqd_session *s, struct nqd_crypto_op *op, u32 truncated,
+					 struct nqd_key **key)
+{
+	enum nqd_drop_reason reason = NQD_DROP_STATE;
+
+	spin_lock(&s->lock);
+	if (unlikely(s->dead))
+		goto unlock;
+	reason = nqd_conn_rx_begin(&s->conn, &op->rx, truncated);
+	if (likely(reason == NQD_DROP_NONE)) {
+		*key = nqd_keyring_key(&s->rx_keys, op->rx.generation);
+		if (unlikely(!*key || ((*key)->packet.asynchronous && !nqd_key_get(*key))))
+			reason = NQD_DROP_KEY_DISCARDED;
+	}
+	if (unlikely(reason != NQD_DROP_NONE))
+		reason = nqd_rx_unauthentic(s, op->skb, reason);
+	if (unlikely(s->conn.events))
+		nqd_session_events(s);
+unlock:
+	spin_unlock(&s->lock);
+	return reason;
+}
+
+/* A datagram of an active session: UDP payload from skb->data on; consumed. */
+static void nqd_rx_packet(struct nqd_session *s, struct sk_buff *skb, bool foreign, u8 tos)
+{
+	struct nqd_crypto_op op = {
+		.header = { .cid_len = s->socket->cid_len },
+		.hold = nqd_rx_hold,
+		.done = nqd_rx_done,
+		.session = s,
+		.skb = skb,
+		.rx = { .size = skb->len, .ecn = tos & INET_ECN_MASK, .path = NQD_PATH_ACTIVE },
+		.foreign = foreign,
+		.tos = tos,
+	};
+	enum nqd_drop_reason reason;
+	struct nqd_key *key = NULL;
+	u32 truncated = 0;
+	int err;
+
+	/* In place: in one piece, and not what a packet socket is looking at too. */
+	if (unlikely((skb_is_nonlinear(skb) || skb_cloned(skb)) && skb_linearize_cow(skb))) {
+		nqd_drop_skb(s, NQD_RX, skb, NQD_DROP_NO_MEMORY);
+		return;
+	}
+	op.datagram = skb->data;
+	op.len = skb->len;
+	reason = nqd_header_unprotect(&s->rx_hp, op.datagram, op.len, &op.header, &truncated);
+	if (unlikely(reason != NQD_DROP_NONE)) {
+		/* A stateless reset may be shorter than any packet of ours. */
+		if (reason == NQD_DROP_TRUNCATED) {
+			spin_lock(&s->lock);
+			if (!s->dead)
+				reason = nqd_rx_unauthentic(s, skb, reason);
+			spin_unlock(&s->lock);
+		}
+		nqd_drop_skb(s, NQD_RX, skb, reason);
+		return;
+	}
+	op.rx.first_byte = op.datagram[0];
+	reason = nqd_rx_begin(s, &op, truncated, &key);
+	if (unlikely(reason != NQD_DROP_NONE)) {
+		nqd_drop_skb(s, NQD_RX, skb, reason);
+		return;
+	}
+	trace_rx_packet(s->device->dev->ifindex, s->id, op.rx.pn, op.rx.generation, op.len, op.rx.ecn);
+	op.header.pn = op.rx.pn;
+	op.key = &key->packet;
+	if (unlikely(key->packet.asynchronous))
+		op.owner_key = key;
+	err = nqd_crypto_open(&op);
+	if (unlikely(err == -EINPROGRESS))
+		return;
+	nqd_rx_opened(&op, err);
+	if (unlikely(op.owner_key))
+		nqd_key_put(op.owner_key);
+}
+
+/**
+ * nqd_rx_datagram() - a datagram that HOLD kept, or that user space took from the socket
+ * @s: session whose connection runs
+ * @skb: UDP payload from skb->data on, with struct nqd_rx_cb; consumed
+ *
+ * Context: BH off, under RCU.
+ */
+void nqd_rx_datagram(struct nqd_session *s, struct sk_buff *skb)
+{
+	const struct nqd_rx_cb cb = *NQD_RX_CB(skb);
+
+	nqd_rx_packet(s, skb, !nqd_address_equal(&cb.remote, &s->remote), cb.ecn);
+}
+
+/* Who sent it, and the DSCP and ECN field; skb->data is at the UDP header. */
+static u8 nqd_rx_outer(const struct sk_buff *skb, union nqd_address *remote)
+{
+	const struct udphdr *udp = udp_hdr(skb);
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		remote->v4.sin_family = AF_INET;
+		remote->v4.sin_port = udp->source;
+		remote->v4.sin_addr.s_addr = ip_hdr(skb)->saddr;
+		return ip_hdr(skb)->tos;
+	}
+	remote->v6.sin6_family = AF_INET6;
+	remote->v6.sin6_port = udp->source;
+	remote->v6.sin6_addr = ipv6_hdr(skb)->saddr;
+	remote->v6.sin6_scope_id = ipv6_iface_scope_id(&ipv6_hdr(skb)->saddr, skb->skb_iif);
+	return ipv6_get_dsfield(ipv6_hdr(skb));
+}
+
+/**
+ * nqd_rx_encap() - encap_rcv of a socket in use
+ * @sk: socket
+ * @skb: datagram, skb->data at its UDP header; the checksum is right
+ *
+ * Context: BH off, under RCU.
+ *
+ * Return: 0 if it was for a session, and is gone; 1 if user space is to have it: long headers, unknown
+ * connection IDs.
+ */
+int nqd_rx_encap(struct sock *sk, struct sk_buff *skb)
+{
+	const struct nqd_socket *socket = rcu_dereference_sk_user_data(sk);
+	union nqd_address remote = {};
+	struct nqd_session *s;
+	const u8 *datagram;
+	bool held = false;
+	u8 tos;
+
+	if (unlikely(!socket || !pskb_may_pull(skb, sizeof(struct udphdr) + 1 + socket->cid_len)))
+		return 1;
+	datagram = skb->data + sizeof(struct udphdr);
+	if (unlikely(datagram[0] & NQD_RX_LONG_HEADER))
+		return 1;
+	tos = nqd_rx_outer(skb, &remote);
+	s = nqd_session_find(socket, datagram, skb->len - sizeof(struct udphdr), &remote);
+	if (unlikely(!s))
+		return 1;
+	__skb_pull(skb, sizeof(struct udphdr));
+	if (unlikely(!nqd_session_is_active(s))) {
+		spin_lock(&s->lock);
+		/* It may have become active just now. */
+		held = !s->active;
+		if (held) {
+			NQD_RX_CB(skb)->remote = remote;
+			NQD_RX_CB(skb)->ecn = tos & INET_ECN_MASK;
+			nqd_session_hold(s, skb);
+		}
+		spin_unlock(&s->lock);
+	}
+	if (likely(!held))
+		nqd_rx_packet(s, skb, !nqd_address_equal(&remote, &s->remote), tos);
+	return 0;
+}

@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sending. One CPU at a time serves a session, so that packets leave in the order of their numbers; the
+ * others only queue, and tell that one to look again.
+ *
+ * One hold of nqd_session.lock decides on a batch of equal packets; they are sealed and handed to the UDP
+ * layer, one after the other, without it. The order of service: what the protocol core must send, then
+ * payloads of user space, then IP packets.
+ */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <net/dsfield.h>
+
+#include "compat/datapath.h"
+#include "crypto_job.h"
+#include "cut.h"
+#include "device.h"
+#include "drop.h"
+#include "output.h"
+#include "pn.h"
+#include "session.h"
+#include "trace.h"
+#include "xmit.h"
+
+/* nqd_datapath.serving: the bits may be set by anyone; who sets SERVING first serves. */
+#define NQD_TX_SERVING 1
+#define NQD_TX_AGAIN 2
+/* Bytes that a session may send before it is another's turn on this CPU. */
+#define NQD_TX_QUANTUM 65536
+/* Packets that are decided on together. */
+#define NQD_TX_BATCH 64
+/* DATAGRAM payloads of user space that may wait. */
+#define NQD_TX_PAYLOADS 64
+/* RFC 9297 section 4 as CONNECT-IP uses it: context ID 0 is an IP packet. */
+#define NQD_TX_CONTEXT_IP 0
+
+/**
+ * enum nqd_tx_step - what was decided on
+ * @NQD_TX_OWN: a packet of the protocol core
+ * @NQD_TX_PAYLOAD: a payload of user space
+ * @NQD_TX_PACKETS: IP packets: the first ones of nqd_datapath.cut
+ * @NQD_TX_PAYLOAD_BIG: the first payload fits no more
+ * @NQD_TX_PACKET_BIG: the first packet fits no more
+ * @NQD_TX_PACED: nothing before plan.departure
+ * @NQD_TX_DONE: nothing more can leave now
+ * @NQD_TX_ENDED: nothing will leave any more: what waits is to be dropped
+ */
+enum nqd_tx_step {
+	NQD_TX_OWN,
+	NQD_TX_PAYLOAD,
+	NQD_TX_PACKETS,
+	NQD_TX_PAYLOAD_BIG,
+	NQD_TX_PACKET_BIG,
+	NQD_TX_PACED,
+	NQD_TX_DONE,
+	NQD_TX_ENDED,
+};
+
+/**
+ * struct nqd_tx_batch - what one hold of the lock has decided
+ * @plan: numbers, key and size of the packets
+ * @skb: NQD_TX_OWN: the frames; NQD_TX_PAYLOAD, NQD_TX_PAYLOAD_BIG: the payload
+ * @last: nothing waits behind it
+ * @cid_len: bytes of @cid
+ * @cid: connection ID to send to
+ */
+struct nqd_tx_batch {
+	struct nqd_conn_plan plan;
+	struct sk_buff *skb;
+	bool last;
+	u8 cid_len;
+	u8 cid[NQD_CID_MAX_LEN];
+};
+
+static void nqd_tx_decided(struct nqd_session *s, struct nqd_tx_batch *b)
+{
+	b->cid_len = s->peer_cid_len;
+	memcpy(b->cid, s->peer_cid, s->peer_cid_len);
+}
+
+/* A verdict other than SEND. */
+static enum nqd_tx_step nqd_tx_refused(struct nqd_session *s, enum nqd_conn_verdict verdict,
+				       const struct nqd_tx_batch *b)
+{
+	switch (verdict) {
+	case NQD_CONN_PACED:
+		s->data.paced_at = b->plan.departure;
+		return NQD_TX_PACED;
+	case NQD_CONN_INACTIVE:
+		return NQD_TX_ENDED;
+	case NQD_CONN_CWND:
+		s->data.stalled = true;
+		return NQD_TX_DONE;
+	default:
+		/* A ring that grows and keys that come kick the session; the core's timer comes too. */
+		return NQD_TX_DONE;
+	}
+}
+
+/* Bytes that a packet of the core may need. */
+static u32 nqd_tx_own_room(const struct nqd_conn *c)
+{
+	u32 probe = c->wanted & NQD_CONN_WANT_PMTU ? nqd_pmtu_probe_wanted(&c->pmtu) : 0;
+
+	/* Nearly always it is an ACK. */
+	if (!c->wanted)
+		return NQD_CONN_TX_ROOM;
+	return max(probe, c->pmtu.current_size);
+}
+
+static bool nqd_tx_decide_own(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
+{
+	u32 room = nqd_tx_own_room(&s->conn);
+	struct sk_buff *skb;
+
+	/* The tag, and no more than that behind the frames. */
+	skb = alloc_skb(NQD_CUT_HEADROOM + room + NQD_TAG_LEN, GFP_ATOMIC);
+	if (unlikely(!skb)) {
+		nqd_session_drop(s, NQD_TX, NQD_DROP_NO_MEMORY);
+		return false;
+	}
+	skb_reserve(skb, NQD_CUT_HEADROOM);
+	if (nqd_conn_tx_pending(&s->conn, now, skb->data, room, &b->plan) != NQD_CONN_SEND) {
+		kfree_skb(skb);
+		return false;
+	}
+	__skb_put(skb, b->plan.frames_len);
+	b->skb = skb;
+	return true;
+}
+
+static enum nqd_tx_step nqd_tx_decide_payload(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
+{
+	struct sk_buff *skb = skb_peek(&s->data.payloads);
+	enum nqd_conn_verdict verdict;
+
+	verdict = nqd_conn_tx_datagram(&s->conn, now, skb->len, s->data.frames, sizeof(s->data.frames),
+				       &b->plan);
+	if (verdict != NQD_CONN_SEND && verdict != NQD_CONN_TOO_BIG)
+		return nqd_tx_refused(s, verdict, b);
+	__skb_unlink(skb, &s->data.payloads);
+	b->skb = skb;
+	return verdict == NQD_CONN_SEND ? NQD_TX_PAYLOAD : NQD_TX_PAYLOAD_BIG;
+}
+
+/* Packets at the head of @cut that are of one size. */
+static u32 nqd_tx_equal(const struct sk_buff_head *cut)
+{
+	const struct sk_buff *head = skb_peek(cut), *skb;
+	u32 equal = 0;
+
+	skb_queue_walk(cut, skb) {
+		if (skb->len != head->len || equal == NQD_TX_BATCH)
+			break;
+		equal++;
+	}
+	return equal;
+}
+
+static enum nqd_tx_step nqd_tx_decide_packets(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
+{
+	u32 equal = nqd_tx_equal(&s->data.cut), payload = 1 + skb_peek(&s->data.cut)->len;
+	enum nqd_conn_verdict verdict;
+
+	if (equal > 1)
+		verdict = nqd_conn_tx_batch(&s->conn, now, payload, equal, s->data.frames,
+					    sizeof(s->data.frames), &b->plan);
+	else
+		verdict = nqd_conn_tx_datagram(&s->conn, now, payload, s->data.frames, sizeof(s->data.frames),
+					       &b->plan);
+	if (verdict == NQD_CONN_TOO_BIG)
+		return NQD_TX_PACKET_BIG;
+	if (verdict != NQD_CONN_SEND)
+		return nqd_tx_refused(s, verdict, b);
+	b->last = b->plan.count == skb_queue_len(&s->data.cut) && nqd_queue_empty(&s->data.queue) &&
+		  !nqd_conn_tx_wanted(&s->conn, now);
+	if (b->last)
+		nqd_conn_app_limited(&s->conn);
+	return NQD_TX_PACKETS;
+}
+
+static enum nqd_tx_step nqd_tx_choose(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
+{
+	if (unlikely(s->dead))
+		return NQD_TX_ENDED;
+	if (unlikely(!s->active))
+		return NQD_TX_DONE;
+	if (nqd_conn_tx_wanted(&s->conn, now) && nqd_tx_decide_own(s, now, b))
+		return NQD_TX_OWN;
+	if (unlikely(s->conn.state.state != NQD_SESSION_STATE_ACTIVE))
+		return NQD_TX_ENDED;
+	if (unlikely(!skb_queue_empty(&s->data.payloads)))
+		return nqd_tx_decide_payload(s, now, b);
+	if (!skb_queue_empty(&s->data.cut))
+		return nqd_tx_decide_packets(s, now, b);
+	nqd_conn_app_limited(&s->conn);
+	return NQD_TX_DONE;
+}
+
+static enum nqd_tx_step nqd_tx_decide(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
+{
+	enum nqd_tx_step step;
+
+	b->skb = NULL;
+	b->last = false;
+	spin_lock(&s->lock);
+	s->data.paced_at = NQD_TIME_NEVER;
+	s->data.stalled = false;
+	step = nqd_tx_choose(s, now, b);
+	if (step <= NQD_TX_PACKETS)
+		nqd_tx_decided(s, b);
+	if (unlikely(s->conn.events))
+		nqd_session_events(s);
+	if (b->last || step > NQD_TX_PACKETS)
+		nqd_timer_update(s);
+	spin_unlock(&s->lock);
+	return step;
+}
+
+/* A packet that was planned does not leave: the core takes its number back, and what was in it. */
+static void nqd_tx_failed(struct nqd_session *s, u64 pn)
+{
+	spin_lock(&s->lock);
+	if (!s->dead) {
+		nqd_conn_tx_failed(&s->conn, nqd_now(), pn);
+		nqd_session_events(s);
+		nqd_timer_update(s);
+	}
+	spin_unlock(&s->lock);
+}
+
+/* Larger than the link: of a probe that was to be learnt, of what is taken to fit it is news. */
+static void nqd_tx_too_big(struct nqd_session *s, u32 size, u32 mtu)
+{
+	spin_lock(&s->lock);
+	if (!s->dead && size <= s->conn.pmtu.current_size) {
+		nqd_conn_mtu_reported(&s->conn, nqd_now(), max_t(u32, mtu, NQD_MIN_DATAGRAM_SIZE));
+		nqd_session_events(s);
+		nqd_timer_update(s);
+	}
+	spin_unlock(&s->lock);
+}
+
+/* Header protection, then out. */
+static void nqd_tx_sealed(struct nqd_crypto_op *op, int err)
+{
+	struct nqd_session *s = op->session;
+	struct sk_buff *skb = op->skb;
+	u32 size = op->len, mtu = 0;
+
+	if (unlikely(err)) {
+		nqd_session_count(s, NQD_COUNT_SEAL_FAILURES, 1);
+		nqd_tx_failed(s, op->header.pn);
+		nqd_drop_skb(s, NQD_TX, skb, err == -ENOBUFS ? NQD_DROP_NO_MEMORY : NQD_DROP_AEAD_SEAL);
+		return;
+	}
+	if (unlikely(READ_ONCE(s->dead))) {
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_STATE);
+		return;
+	}
+	if (unlikely(nqd_header_protect(&s->tx_hp, op->datagram, size, &op->header))) {
+		nqd_session_count(s, NQD_COUNT_HEADER_FAILURES, 1);
+		nqd_tx_failed(s, op->header.pn);
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_HEADER_PROTECTION);
+		return;
+	}
+	err = nqd_output(s, skb, op->tos, &mtu);
+	if (unlikely(err)) {
+		if (err == -EMSGSIZE)
+			nqd_tx_too_big(s, size, mtu);
+		/* To recovery it is as lost as any packet. */
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_UDP_SEND);
+		return;
+	}
+	if (op->inner)
+		nqd_session_carried(s, NQD_TX, 1, op->inner);
+}
+
+static void nqd_tx_hold(struct nqd_crypto_op *op)
+{
+	if (!nqd_session_get(op->session))
+		op->session = NULL;
+}
+
+static void nqd_tx_done(struct nqd_crypto_op *op, int err)
+{
+	if (op->session) {
+		rcu_read_lock();
+		nqd_tx_sealed(op, err);
+		rcu_read_unlock();
+		nqd_session_put(op->session);
+	} else {
+		kfree_skb(op->skb);
+	}
+	nqd_key_put(op->owner_key);
+}
+
+/* DSCP of packets that carry no IP packet. */
+static u8 nqd_tx_own_dscp(const struct nqd_session *s)
+{
+	return READ_ONCE(s->dscp) << 2;
+}
+
+static u8 nqd_tx_dscp(const struct nqd_session *s, const struct sk_buff *skb)
+{
+	if (READ_ONCE(s->dscp_policy) != NQD_DSCP_POLICY_INHERIT)
+		return nqd_tx_own_dscp(s);
+	if (skb->protocol == htons(ETH_P_IP))
+		return ipv4_get_dsfield((const struct iphdr *)skb->data) & ~INET_ECN_MASK;
+	return ipv6_get_dsfield((const struct ipv6hdr *)skb->data) & ~INET_ECN_MASK;
+}
+
+/* Header and frames in front of the payload, room for the tag behind it. */
+static bool nqd_tx_wrap(struct sk_buff *skb, const struct nqd_tx_batch *b, const u8 *frames, u32 frames_len,
+			u64 pn)
+{
+	u32 header = 1 + b->cid_len + b->plan.pn_len;
+	u8 *p;
+
+	if (unlikely(skb_headroom(skb) < NQD_OUTPUT_HEADROOM_MIN + header + frames_len &&
+		     skb_cow_head(skb, NQD_OUTPUT_HEADROOM + header + frames_len)))
+		return false;
+	memcpy(__skb_push(skb, frames_len), frames, frames_len);
+	/* RFC 9000 section 17.3.1. */
+	p = __skb_push(skb, header);
+	p[0] = b->plan.first_byte;
+	memcpy(p + 1, b->cid, b->cid_len);
+	nqd_pn_put(p + 1 + b->cid_len, pn, b->plan.pn_len);
+	__skb_put(skb, NQD_TAG_LEN);
+	return true;
+}
+
+/* Seals packet @index of a batch and sends it. */
+static void nqd_tx_packet(struct nqd_session *s, const struct nqd_tx_batch *b, u32 index, struct sk_buff *skb,
+			  const u8 *frames, u32 frames_len, u8 dscp, u32 inner)
+{
+	struct nqd_key *key = nqd_keyring_key(&s->tx_keys, b->plan.generation);
+	u64 pn = b->plan.pn + index;
+	struct nqd_crypto_op op = {
+		.header = { .pn = pn, .cid_len = b->cid_len, .pn_len = b->plan.pn_len },
+		.hold = nqd_tx_hold,
+		.done = nqd_tx_done,
+		.session = s,
+		.skb = skb,
+		.tos = dscp | b->plan.ecn,
+		.inner = inner,
+	};
+	int err;
+
+	if (unlikely(!nqd_tx_wrap(skb, b, frames, frames_len, pn))) {
+		nqd_tx_failed(s, pn);
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_NO_MEMORY);
+		return;
+	}
+	trace_tx_packet(s->device->dev->ifindex, s->id, pn, b->plan.generation, skb->len, b->plan.ecn);
+	op.datagram = skb->data;
+	op.len = skb->len;
+	if (unlikely(!key)) {
+		nqd_tx_sealed(&op, -ENOKEY);
+		return;
+	}
+	op.key = &key->packet;
+	if (unlikely(key->packet.asynchronous)) {
+		/* The slot may lose it while the cipher works. */
+		if (!nqd_key_get(key)) {
+			nqd_tx_sealed(&op, -ENOKEY);
+			return;
+		}
+		op.owner_key = key;
+	}
+	err = nqd_crypto_seal(&op);
+	if (unlikely(err == -EINPROGRESS))
+		return;
+	nqd_tx_sealed(&op, err);
+	if (unlikely(op.owner_key))
+		nqd_key_put(op.owner_key);
+}
+
+static void nqd_tx_packets(struct nqd_session *s, struct nqd_tx_batch *b)
+{
+	struct sk_buff *skb;
+	u32 i, inner;
+	u8 dscp;
+
+	for (i = 0; i < b->plan.count; i++) {
+		skb = __skb_dequeue(&s->data.cut);
+		inner = skb->len;
+		dscp = nqd_tx_dscp(s, skb);
+		*(u8 *)__skb_push(skb, 1) = NQD_TX_CONTEXT_IP;
+		nqd_tx_packet(s, b, i, skb, s->data.frames, b->plan.frames_len, dscp, inner);
+	}
+}
+
+/* The first packet fits no more: it was queued when the MTU was larger. */
+static void nqd_tx_packet_big(struct nqd_session *s)
+{
+	struct sk_buff *skb = __skb_dequeue(&s->data.cut);
+	u32 mtu;
+
+	if (!nqd_xmit_fits(s, skb, &mtu))
+		nqd_xmit_too_big(skb, mtu);
+	nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_MTU);
+}
+
+static void nqd_tx_discard(struct nqd_session *s)
+{
+	struct sk_buff_head list;
+
+	__skb_queue_head_init(&list);
+	skb_queue_splice_tail_init(&s->data.cut, &list);
+	nqd_queue_take_all(&s->data.queue, &list);
+	spin_lock(&s->lock);
+	skb_queue_splice_tail_init(&s->data.payloads, &list);
+	spin_unlock(&s->lock);
+	nqd_drop_list(s, NQD_TX, &list, NQD_DROP_STATE);
+}
+
+static void nqd_tx_cut(struct nqd_session *s, struct sk_buff *skb)
+{
+	enum nqd_drop_reason reason;
+	u32 mtu;
+
+	if (unlikely(!nqd_xmit_fits(s, skb, &mtu))) {
+		nqd_xmit_too_big(skb, mtu);
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_MTU);
+		return;
+	}
+	/* Its route is for answers to the sender only: what is cut from it need not keep it. */
+	if (skb_is_gso(skb))
+		skb_dst_drop(skb);
+	reason = nqd_cut(s, skb, &s->data.cut);
+	if (unlikely(reason != NQD_DROP_NONE))
+		nqd_drop_skb(s, NQD_TX, skb, reason);
+}
+
+/* Has the next packet ready, if one waits. */
+static void nqd_tx_refill(struct nqd_session *s)
+{
+	struct sk_buff_head dropped;
+	struct sk_buff *skb;
+
+	if (nqd_queue_empty(&s->data.queue))
+		return;
+	__skb_queue_head_init(&dropped);
+	while (skb_queue_empty(&s->data.cut)) {
+		skb = nqd_queue_pop(&s->data.queue, READ_ONCE(s->conn.pmtu.current_size), &dropped);
+		nqd_drop_list(s, NQD_TX, &dropped, NQD_DROP_CONGESTION);
+		if (!skb)
+			return;
+		nqd_tx_cut(s, skb);
+	}
+}
+
+/* One turn of a session. True: it could send more, but it is another's turn. */
+static bool nqd_tx_turn(struct nqd_session *s)
+{
+	s32 quantum = NQD_TX_QUANTUM;
+	struct nqd_tx_batch b;
+	u64 now = nqd_now();
+
+	while (quantum > 0) {
+		if (skb_queue_empty(&s->data.cut))
+			nqd_tx_refill(s);
+		switch (nqd_tx_decide(s, now, &b)) {
+		case NQD_TX_OWN:
+			nqd_tx_packet(s, &b, 0, b.skb, NULL, 0, nqd_tx_own_dscp(s), 0);
+			break;
+		case NQD_TX_PAYLOAD:
+			nqd_tx_packet(s, &b, 0, b.skb, s->data.frames, b.plan.frames_len, nqd_tx_own_dscp(s),
+				      0);
+			break;
+		case NQD_TX_PACKETS:
+			nqd_tx_packets(s, &b);
+			break;
+		case NQD_TX_PAYLOAD_BIG:
+			nqd_drop_skb(s, NQD_TX, b.skb, NQD_DROP_MTU);
+			continue;
+		case NQD_TX_PACKET_BIG:
+			nqd_tx_packet_big(s);
+			continue;
+		case NQD_TX_PACED:
+			/* Sealing takes its time: the moment may have come since. */
+			now = nqd_now();
+			if (b.plan.departure <= now)
+				continue;
+			nqd_session_count(s, NQD_COUNT_PACING_DELAYS, 1);
+			nqd_session_count(s, NQD_COUNT_PACING_NS, b.plan.departure - now);
+			return false;
+		case NQD_TX_DONE:
+			return false;
+		case NQD_TX_ENDED:
+			nqd_tx_discard(s);
+			return false;
+		}
+		if (b.last)
+			return false;
+		quantum -= (s32)(b.plan.size * b.plan.count);
+	}
+	return true;
+}
+
+/* The caller has set NQD_TX_SERVING. */
+static void nqd_tx_serve(struct nqd_session *s)
+{
+	do {
+		/* A full barrier: whatever was queued before AGAIN was set is seen below. */
+		if (atomic_read(&s->data.serving) != NQD_TX_SERVING)
+			atomic_xchg(&s->data.serving, NQD_TX_SERVING);
+		if (nqd_tx_turn(s)) {
+			atomic_set_release(&s->data.serving, 0);
+			tasklet_schedule(&s->data.turn);
+			return;
+		}
+	} while (atomic_cmpxchg(&s->data.serving, NQD_TX_SERVING, 0) != NQD_TX_SERVING);
+}
+
+/**
+ * nqd_tx_kick() - something may be sent
+ * @s: session
+ *
+ * Context: any but hard interrupts; nqd_session.lock is not held.
+ */
+void nqd_tx_kick(struct nqd_session *s)
+{
+	if (atomic_fetch_or(NQD_TX_SERVING | NQD_TX_AGAIN, &s->data.serving) & NQD_TX_SERVING)
+		return;
+	local_bh_disable();
+	rcu_read_lock();
+	nqd_tx_serve(s);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/**
+ * nqd_tx_submit() - an IP packet or super-packet to send
+ * @s: session
+ * @skb: packet; consumed
+ *
+ * Context: BH off, under RCU.
+ */
+void nqd_tx_submit(struct nqd_session *s, struct sk_buff *skb)
+{
+	bool serve = !atomic_cmpxchg(&s->data.serving, 0, NQD_TX_SERVING);
+
+	if (likely(serve && skb_queue_empty(&s->data.cut) && nqd_queue_empty(&s->data.queue)))
+		nqd_tx_cut(s, skb);
+	else if (unlikely(!nqd_queue_push(&s->data.queue, skb)))
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_QUEUE_FULL);
+	if (likely(serve))
+		nqd_tx_serve(s);
+	else
+		nqd_tx_kick(s);
+}
+
+/**
+ * nqd_tx_payload() - queue a DATAGRAM payload of user space
+ * @s: active session
+ * @skb: payload with its context ID; consumed if 0 is returned
+ *
+ * Context: process.
+ *
+ * Return: 0; -EMSGSIZE if it does not fit, -ENOBUFS if too many wait, -ENOMEM.
+ */
+int nqd_tx_payload(struct nqd_session *s, struct sk_buff *skb)
+{
+	int err = 0;
+
+	skb->ip_summed = CHECKSUM_NONE;
+	spin_lock_bh(&s->lock);
+	if (skb->len > nqd_conn_max_payload(&s->conn))
+		err = -EMSGSIZE;
+	else if (skb_queue_len(&s->data.payloads) >= NQD_TX_PAYLOADS || s->dead)
+		err = -ENOBUFS;
+	if (!err) {
+		skb = nqd_cut_ready(skb);
+		if (skb)
+			__skb_queue_tail(&s->data.payloads, skb);
+	}
+	spin_unlock_bh(&s->lock);
+	if (err)
+		return err;
+	if (skb)
+		nqd_tx_kick(s);
+	else
+		nqd_session_drop(s, NQD_TX, NQD_DROP_NO_MEMORY);
+	return 0;
+}
+
+static void nqd_tx_next_turn(struct tasklet_struct *tasklet)
+{
+	nqd_tx_kick(container_of(tasklet, struct nqd_session, data.turn));
+}
+
+/**
+ * nqd_datapath_session_init() - prepare what the data path keeps of a session
+ * @s: session that nobody can find yet, with its device
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int nqd_datapath_session_init(struct nqd_session *s)
+{
+	struct nqd_datapath *d = &s->data;
+
+	atomic_set(&d->serving, 0);
+	d->stalled = false;
+	__skb_queue_head_init(&d->cut);
+	nqd_queue_init(&d->queue, &s->device->queued);
+	__skb_queue_head_init(&d->payloads);
+	nqd_timer_init(s);
+	tasklet_setup(&d->turn, nqd_tx_next_turn);
+	return dst_cache_init(&d->dst_cache, GFP_KERNEL);
+}
+
+/**
+ * nqd_datapath_session_stop() - no more packets, no more timers
+ * @s: dead session that nobody can find any more
+ *
+ * Context: process.
+ */
+void nqd_datapath_session_stop(struct nqd_session *s)
+{
+	/* What is dead arms no timer. */
+	hrtimer_cancel(&s->data.timer);
+	tasklet_kill(&s->data.turn);
+	nqd_tx_kick(s);
+}
+
+/**
+ * nqd_datapath_session_free() - free what the data path keeps of a session
+ * @s: session without a reference
+ */
+void nqd_datapath_session_free(struct nqd_session *s)
+{
+	local_bh_disable();
+	nqd_tx_discard(s);
+	local_bh_enable();
+	dst_cache_destroy(&s->data.dst_cache);
+}
