@@ -30,6 +30,23 @@ void nqd_session_hold(struct nqd_session *s, struct sk_buff *skb)
 	kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
 }
 
+/**
+ * nqd_activation_alloc() - an empty activation
+ * @activation: set to it; to be freed by nqd_activation_free()
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int nqd_activation_alloc(struct nqd_activation **activation)
+{
+	struct nqd_activation *a = kzalloc(sizeof(*a), GFP_KERNEL);
+
+	if (!a)
+		return -ENOMEM;
+	__skb_queue_head_init(&a->drained);
+	*activation = a;
+	return 0;
+}
+
 static int nqd_activation_refuse(const char **why, const char *reason)
 {
 	*why = reason;
@@ -173,9 +190,15 @@ static int nqd_activate_conn(struct nqd_session *s, const struct nqd_activation 
 		.control_capacity = NQD_SESSION_CONTROL_SLOTS,
 	};
 
+	int err;
+
 	nqd_activate_keys_config(&conn.keys, s, a);
 	nqd_activate_recovery_config(&conn.recovery, s, a);
-	return nqd_conn_init(&s->conn, &conn, now, why);
+	err = nqd_conn_init(&s->conn, &conn, now, why);
+	/* RFC 9000 section 13.2.5: the ACK Delay counts from when it really arrived. */
+	if (!err && a->ranges)
+		s->conn.received.largest_time = now - min(a->rx.largest_age_ns, now);
+	return err;
 }
 
 static void nqd_activate_install(struct nqd_session *s, struct nqd_activation *a)
@@ -266,8 +289,8 @@ void nqd_activate_replay(struct nqd_session *s, struct sk_buff_head *drained)
 		spin_lock_bh(&s->lock);
 		skb_queue_splice_tail_init(&s->held, &held);
 		last = skb_queue_empty(&held) || round == NQD_ACTIVATE_ROUNDS;
-		/* Pairs with nqd_session_is_active(). */
 		if (last)
+			/* Pairs with nqd_session_is_active(). */
 			smp_store_release(&s->active, true);
 		nqd_timer_update(s);
 		spin_unlock_bh(&s->lock);

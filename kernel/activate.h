@@ -55,6 +55,7 @@ enum {
 	NQD_ACTIVATION_TX_NEXT,
 };
 
+int nqd_activation_alloc(struct nqd_activation **activation);
 int nqd_activation_check(const struct nqd_activation *a, const char **why);
 int nqd_activate(struct nqd_session *s, struct nqd_activation *a, u64 generation, const char **why);
 void nqd_activate_replay(struct nqd_session *s, struct sk_buff_head *drained);

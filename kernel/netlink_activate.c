@@ -318,14 +318,11 @@ int nqd_nl_activate_session_doit(struct sk_buff *skb, struct genl_info *info)
 		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
 	if (!err)
 		err = nqd_netlink_activate_only_named(tb, info->extack);
-	if (!err) {
-		a = kzalloc(sizeof(*a), GFP_KERNEL);
-		if (!a)
-			err = nqd_netlink_activate_refuse(info->extack, NULL, -ENOMEM,
-							  "no memory for the activation");
-	}
+	if (!err)
+		err = nqd_activation_alloc(&a);
+	if (err == -ENOMEM)
+		nqd_netlink_activate_refuse(info->extack, NULL, err, "no memory for the activation");
 	if (a) {
-		__skb_queue_head_init(&a->drained);
 		err = nqd_netlink_activate_parse(a, keys, info);
 		if (!err) {
 			mutex_lock(&nn->lock);

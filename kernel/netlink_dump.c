@@ -21,7 +21,10 @@
  */
 int nqd_nl_dump_start(struct netlink_callback *cb)
 {
-	cb->min_dump_alloc = NQD_NETLINK_DUMP_SIZE;
+	const struct genlmsghdr *header = nlmsg_data(cb->nlh);
+
+	if (header->cmd == NQD_CMD_GET_SESSION)
+		cb->min_dump_alloc = NQD_NETLINK_DUMP_SIZE;
 	return 0;
 }
 

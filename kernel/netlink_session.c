@@ -80,7 +80,7 @@ int nqd_netlink_session_cannot_change(struct nlattr **tb, struct netlink_ext_ack
  * Return: 0 or -ERANGE.
  */
 int nqd_netlink_session_tokens(struct nqd_reset_token *tokens, u32 *count, const struct nlattr *nest,
-				      struct netlink_ext_ack *extack)
+			       struct netlink_ext_ack *extack)
 {
 	const struct nlattr *attr;
 	int rem;

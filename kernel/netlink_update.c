@@ -38,6 +38,13 @@ static int nqd_update_refuse(struct netlink_ext_ack *extack, const struct nlattr
 	return err;
 }
 
+static struct nqd_update *nqd_update_alloc(void)
+{
+	struct nqd_update *u = kzalloc(sizeof(*u), GFP_KERNEL);
+
+	return u;
+}
+
 static int nqd_update_prepare(struct nqd_update *u, const struct nqd_session *s, struct nlattr **tb,
 			      struct genl_info *info)
 {
@@ -197,7 +204,7 @@ int nqd_nl_update_session_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!err)
 		err = nqd_netlink_session_cannot_change(tb, info->extack);
 	if (!err) {
-		u = kzalloc(sizeof(*u), GFP_KERNEL);
+		u = nqd_update_alloc();
 		if (!u)
 			err = nqd_update_refuse(info->extack, NULL, -ENOMEM, "no memory for the update");
 	}

@@ -108,18 +108,19 @@ static int nqd_secrets_check(const struct nqd_suite *suite, const struct nqd_tra
 struct nqd_secrets *nqd_secrets_alloc(const struct nqd_suite *suite, const struct nqd_traffic_secret *rx,
 				      const struct nqd_traffic_secret *tx, u64 generation, const char **why)
 {
-	struct nqd_secrets *secrets;
+	struct nqd_secrets *secrets = kzalloc(sizeof(*secrets), GFP_KERNEL);
 	int err;
 
-	err = nqd_secrets_check(suite, rx, why);
-	if (!err)
-		err = nqd_secrets_check(suite, tx, why);
-	if (err)
-		return ERR_PTR(err);
-	secrets = kzalloc(sizeof(*secrets), GFP_KERNEL);
 	if (!secrets) {
 		*why = "no memory for traffic secrets";
 		return ERR_PTR(-ENOMEM);
+	}
+	err = nqd_secrets_check(suite, rx, why);
+	if (!err)
+		err = nqd_secrets_check(suite, tx, why);
+	if (err) {
+		kfree(secrets);
+		return ERR_PTR(err);
 	}
 	secrets->suite = suite;
 	secrets->hmac = crypto_alloc_shash(suite->hmac, 0, 0);

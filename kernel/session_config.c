@@ -132,32 +132,25 @@ static int nqd_config_parse_structs(struct nqd_session_config *config, struct nl
 	return err;
 }
 
-/* Attributes that are one number: where they go, and how many bytes that has. */
-#define NQD_CONFIG_NUMBER(attr, member) \
-	[NQD_A_SESSION_##attr] = { offsetof(struct nqd_session_config, member), \
-				   sizeof_field(struct nqd_session_config, member) }
-
-static const struct {
-	u16 offset;
-	u8 size;
-} nqd_config_numbers[NQD_A_SESSION_MAX + 1] = {
-	NQD_CONFIG_NUMBER(GENERATION, generation),
-	NQD_CONFIG_NUMBER(ROLE, role),
-	NQD_CONFIG_NUMBER(IDLE_TIMEOUT_MS, idle_timeout_ms),
-	NQD_CONFIG_NUMBER(KEEPALIVE_MS, keepalive_ms),
-	NQD_CONFIG_NUMBER(DATAGRAM_SIZE, datagram_size),
-	NQD_CONFIG_NUMBER(MTU, mtu),
-	NQD_CONFIG_NUMBER(FLAGS, flags),
-	NQD_CONFIG_NUMBER(CONGESTION, congestion),
-	NQD_CONFIG_NUMBER(LAB_RATE, lab_rate),
-	NQD_CONFIG_NUMBER(NETWORK_ID, network_id),
-	NQD_CONFIG_NUMBER(ROUTE_EPOCH, route_epoch),
-	NQD_CONFIG_NUMBER(CONFIDENTIALITY_LIMIT, confidentiality_limit),
-	NQD_CONFIG_NUMBER(INTEGRITY_LIMIT, integrity_limit),
-	NQD_CONFIG_NUMBER(FWMARK, fwmark),
-	NQD_CONFIG_NUMBER(DSCP_POLICY, dscp_policy),
-	NQD_CONFIG_NUMBER(DSCP, dscp),
-	NQD_CONFIG_NUMBER(ECN_POLICY, ecn_policy),
+/* Attributes that are one number of the same size: one more than where it goes, 0 for all others. */
+static const u16 nqd_config_numbers[NQD_A_SESSION_MAX + 1] = {
+	[NQD_A_SESSION_GENERATION] = offsetof(struct nqd_session_config, generation) + 1,
+	[NQD_A_SESSION_ROLE] = offsetof(struct nqd_session_config, role) + 1,
+	[NQD_A_SESSION_IDLE_TIMEOUT_MS] = offsetof(struct nqd_session_config, idle_timeout_ms) + 1,
+	[NQD_A_SESSION_KEEPALIVE_MS] = offsetof(struct nqd_session_config, keepalive_ms) + 1,
+	[NQD_A_SESSION_DATAGRAM_SIZE] = offsetof(struct nqd_session_config, datagram_size) + 1,
+	[NQD_A_SESSION_MTU] = offsetof(struct nqd_session_config, mtu) + 1,
+	[NQD_A_SESSION_FLAGS] = offsetof(struct nqd_session_config, flags) + 1,
+	[NQD_A_SESSION_CONGESTION] = offsetof(struct nqd_session_config, congestion) + 1,
+	[NQD_A_SESSION_LAB_RATE] = offsetof(struct nqd_session_config, lab_rate) + 1,
+	[NQD_A_SESSION_NETWORK_ID] = offsetof(struct nqd_session_config, network_id) + 1,
+	[NQD_A_SESSION_ROUTE_EPOCH] = offsetof(struct nqd_session_config, route_epoch) + 1,
+	[NQD_A_SESSION_CONFIDENTIALITY_LIMIT] = offsetof(struct nqd_session_config, confidentiality_limit) + 1,
+	[NQD_A_SESSION_INTEGRITY_LIMIT] = offsetof(struct nqd_session_config, integrity_limit) + 1,
+	[NQD_A_SESSION_FWMARK] = offsetof(struct nqd_session_config, fwmark) + 1,
+	[NQD_A_SESSION_DSCP_POLICY] = offsetof(struct nqd_session_config, dscp_policy) + 1,
+	[NQD_A_SESSION_DSCP] = offsetof(struct nqd_session_config, dscp) + 1,
+	[NQD_A_SESSION_ECN_POLICY] = offsetof(struct nqd_session_config, ecn_policy) + 1,
 };
 
 /**
@@ -177,9 +170,8 @@ int nqd_session_config_parse(struct nqd_session_config *config, struct nlattr **
 	unsigned int i;
 
 	for (i = 0; i <= NQD_A_SESSION_MAX; i++)
-		if (nqd_config_numbers[i].size && tb[i])
-			memcpy((u8 *)config + nqd_config_numbers[i].offset, nla_data(tb[i]),
-			       nqd_config_numbers[i].size);
+		if (nqd_config_numbers[i] && tb[i])
+			memcpy((u8 *)config + nqd_config_numbers[i] - 1, nla_data(tb[i]), nla_len(tb[i]));
 	if (tb[NQD_A_SESSION_IDLE_TIMEOUT_MS])
 		config->has_idle_timeout = true;
 	for (i = NQD_A_SESSION_FWMARK; i <= NQD_A_SESSION_ECN_POLICY; i++)

@@ -83,6 +83,8 @@ static int nqd_socket_refuse(struct netlink_ext_ack *extack, int err, const char
 	return err;
 }
 
+static const char nqd_socket_one_length[] = "session.local-cid: all of a socket are of one length";
+
 /* Decision by decision what kind of socket may be handed over; its lock is held. */
 static int nqd_socket_check(const struct nqd_net *nn, const struct sock *sk, struct netlink_ext_ack *extack)
 {
@@ -108,8 +110,7 @@ static struct nqd_socket *nqd_socket_get(struct nqd_net *nn, struct sock *sk, u8
 	if (nqd_socket_is_hooked(sk)) {
 		socket = rcu_dereference_protected(__sk_user_data(sk), lockdep_is_held(&nn->lock));
 		if (socket->cid_len != cid_len)
-			return ERR_PTR(nqd_socket_refuse(extack, -EINVAL,
-							 "session.local-cid: all of a socket are of one length"));
+			return ERR_PTR(nqd_socket_refuse(extack, -EINVAL, nqd_socket_one_length));
 		return socket;
 	}
 	socket = kzalloc(sizeof(*socket), GFP_KERNEL);
@@ -261,7 +262,10 @@ static struct socket *nqd_socket_bind_own(struct net *net, struct sock *from)
 	return ERR_PTR(err);
 }
 
-/* Sessions of persistent devices go on over a socket of the module's own; false: there are none, or it failed. */
+/*
+ * Sessions of persistent devices go on over a socket of the module's own; false: there are none, or it
+ * failed.
+ */
 static bool nqd_socket_take_over(struct nqd_socket *socket, struct sock *from)
 {
 	struct socket *own;

@@ -25,7 +25,7 @@ struct nqd_net;
  * @own: the module's own socket, or NULL; protected by nqd_net.lock
  * @net: namespace of the socket and of its sessions' devices
  * @family: of the socket: one of AF_INET6 may carry IPv4 too
- * @cid_len: bytes of the local connection IDs of all sessions; 0: sessions are told apart by their peer's address
+ * @cid_len: bytes of the local connection IDs of all sessions; 0: they are told apart by the peer's address
  * @sessions: that can be found through it; protected by nqd_net.lock
  * @refs: one while it is hooked, one of each session until that is freed
  * @rcu: frees it
