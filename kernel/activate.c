@@ -137,8 +137,9 @@ static void nqd_activate_keys_config(struct nqd_keys_config *keys, const struct 
 	keys->tx_next = true;
 	keys->open_failures = a->keys.rx_failed;
 	keys->rx_old = a->key[NQD_ACTIVATION_RX_PREVIOUS];
-	/* Without older keys it does not matter where the phase began. */
-	keys->rx_first_pn = keys->rx_old ? a->keys.rx_phase_start : 0;
+	/* What is below the start of the phase needs older keys, whether they are there or not. */
+	if (keys->rx_old || a->keys.rx_phase_start != NQD_PN_NONE)
+		keys->rx_first_pn = a->keys.rx_phase_start;
 }
 
 static void nqd_activate_recovery_config(struct nqd_recovery_config *recovery, const struct nqd_session *s,

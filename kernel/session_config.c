@@ -236,10 +236,10 @@ int nqd_session_config_check(const struct nqd_session_config *config, const stru
 		return nqd_config_refuse(extack, tb[NQD_A_SESSION_DATAGRAM_SIZE], -EINVAL,
 					 "session.datagram-size is above the peer's max_udp_payload_size");
 	if (config->idle_timeout_ms > NQD_CONFIG_TIMEOUT_MAX_MS)
-		return nqd_config_refuse(extack, tb[NQD_A_SESSION_IDLE_TIMEOUT_MS], -ERANGE,
+		return nqd_config_refuse(extack, tb[NQD_A_SESSION_IDLE_TIMEOUT_MS], -EINVAL,
 					 "session.idle-timeout-ms is above a day");
 	if (config->keepalive_ms > NQD_CONFIG_TIMEOUT_MAX_MS)
-		return nqd_config_refuse(extack, tb[NQD_A_SESSION_KEEPALIVE_MS], -ERANGE,
+		return nqd_config_refuse(extack, tb[NQD_A_SESSION_KEEPALIVE_MS], -EINVAL,
 					 "session.keepalive-ms is above a day");
 	err = nqd_config_check_congestion(config, tb, extack);
 	if (!err)

@@ -26,7 +26,7 @@ from tests.kernel.guest_base import (
 )
 
 # Each registers its checks when it is read.
-CONCEPTS: Final = ("abi", "device", "namespace", "session", "module")
+CONCEPTS: Final = ("abi", "device", "namespace", "rules", "session", "activate", "module")
 
 
 def main() -> None:

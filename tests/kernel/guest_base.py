@@ -162,6 +162,18 @@ def answered(netlink: Netlink) -> list[Message]:
     return found
 
 
+def faults_can_be_injected() -> bool:
+    """Whether allocations can be made to fail here; made ready for :func:`failing` if so."""
+    knobs = Path("/sys/kernel/debug/failslab")
+    if not Path("/proc/thread-self/fail-nth").exists():
+        return False
+    if not knobs.exists():
+        run("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug")
+    (knobs / "ignore-gfp-wait").write_text("N")
+    (knobs / "verbose").write_text("0")
+    return True
+
+
 def failing(request: Callable[[], object]) -> Iterator[bool]:
     """Make a request again and again, its first, second, … allocation failing, until none is left.
 

@@ -24,6 +24,7 @@ from tests.kernel.guest_base import (
     delete,
     devices,
     failing,
+    faults_can_be_injected,
     inside,
     links,
     namespace,
@@ -35,13 +36,8 @@ from tests.kernel.guest_base import (
 
 @check
 def failslab_device() -> None:
-    knobs = Path("/sys/kernel/debug/failslab")
-    if not Path("/proc/thread-self/fail-nth").exists():
+    if not faults_can_be_injected():
         return
-    if not knobs.exists():
-        run("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug")
-    (knobs / "ignore-gfp-wait").write_text("N")
-    (knobs / "verbose").write_text("0")
     with Netlink() as netlink:
         before, tries = [], 0
         request = of_device(nl.Command.CREATE_DEVICE, network_id=7, generation=1, ifname="q0")

@@ -122,6 +122,7 @@ class End:
     peer_port: int = 4433
     flags: nl.DeviceFlag = NO_DEVICE_FLAGS
     suite: nl.CipherSuite = nl.CipherSuite.AES_128_GCM_SHA256
+    silent: Close = SILENT
     device: nl.DeviceAttributes = field(init=False)
     udp: socket.socket = field(init=False)
 
