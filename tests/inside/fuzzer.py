@@ -100,7 +100,8 @@ class Fuzzer:
         if attribute.struct is not None:
             return self._struct(attribute.struct)
         if attribute.kind is Kind.INT:
-            return self._integer(attribute).to_bytes(attribute.size, sys.byteorder)
+            value = self._integer(attribute) & ((1 << (8 * attribute.size)) - 1)
+            return value.to_bytes(attribute.size, sys.byteorder)
         if attribute.kind is Kind.STRING:
             text = self.random.choice((b"q0", b"", b"lo", b"a/b", b"x" * 40, b"nexusq%d"))
             return text + b"\0"
@@ -120,8 +121,7 @@ class Fuzzer:
         if attribute.minimum is not None and chosen < 0.6:
             high = attribute.maximum or attribute.minimum + 100
             return self.random.randint(attribute.minimum, high)
-        value = self.random.choice(EDGES) if chosen < 0.9 else self.random.getrandbits(64)
-        return value & ((1 << (8 * attribute.size)) - 1)
+        return self.random.choice(EDGES) if chosen < 0.9 else self.random.getrandbits(64)
 
     def _struct(self, kind: type[Struct]) -> bytes:
         made = b"".join(self._member(member) for member in kind.MEMBERS)

@@ -87,7 +87,8 @@ def session_status(message: Message) -> SessionStatus:
         generation=needed(attributes.generation, "session.generation"),
         state=needed(attributes.state, "session.state"),
         datagram_size=needed(attributes.datagram_size, "session.datagram-size"),
-        mtu=needed(attributes.mtu, "session.mtu"),
+        # In HOLD it is not known yet, unless it was configured.
+        mtu=attributes.mtu or 0,
         key_generation=attributes.key_generation or 0,
         route_epoch=attributes.route_epoch or 0,
         allowed_sources=tuple(unpack_prefix(prefix) for prefix in attributes.allowed_source),
