@@ -97,8 +97,8 @@ def whole_requests(end: End) -> Iterator[Request]:
     """A valid request of each command; they name session 1 of the device, which need not exist."""
     ref, device = end.ref(), end.device.id or 0
     yield convert.get_caps()
-    values = {"network_id": 7, "generation": 9}
-    yield Request(nl.Command.CREATE_DEVICE, nl.MainAttributes(device=nl.DeviceAttributes(**values)))
+    wanted = nl.DeviceAttributes(network_id=7, generation=9)
+    yield Request(nl.Command.CREATE_DEVICE, nl.MainAttributes(device=wanted))
     for command in (
         nl.Command.UPDATE_DEVICE,
         nl.Command.DELETE_DEVICE,

@@ -258,11 +258,6 @@ class UserspaceDataPlane:
             self._thread.join(0.1)
         lib.nqe_engine_free(self.engine)
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._stopping
-
     def capabilities(self) -> CapsAttributes:
         """What it can do, as GET_CAPS answers."""
         suites = [suite for suite in CipherSuite if structs.supported(int(suite))]
