@@ -46,7 +46,7 @@ struct nqd_rx_cb {
  * @paced_at: when the pacer lets the next packet out, NQD_TIME_NEVER: it is not asked; likewise
  * @timer_at: when @timer is due, NQD_TIME_NEVER: it is not armed; likewise
  * @timer: for the protocol core and the pacer
- * @turn: serves the session again after those that wait for this CPU
+ * @turn: serves the session after what this CPU is at: received packets, other sessions
  * @dst_cache: route to the peer; BH off
  * @frames: what comes before a payload; whoever serves the session owns it
  */
@@ -70,6 +70,7 @@ void nqd_rx_datagram(struct nqd_session *s, struct sk_buff *skb);
 
 /* tx.c */
 void nqd_tx_kick(struct nqd_session *s);
+void nqd_tx_kick_soon(struct nqd_session *s);
 void nqd_tx_submit(struct nqd_session *s, struct sk_buff *skb);
 int nqd_tx_payload(struct nqd_session *s, struct sk_buff *skb);
 int nqd_datapath_session_init(struct nqd_session *s);

@@ -124,8 +124,9 @@ unlock:
 		else
 			consume_skb(skb);
 	}
+	/* After the other packets of this batch: one ACK for all of them. */
 	if (kick)
-		nqd_tx_kick(s);
+		nqd_tx_kick_soon(s);
 }
 
 static void nqd_rx_hold(struct nqd_crypto_op *op)

@@ -8,6 +8,12 @@
 #include "compat/datapath.h"
 #include "session.h"
 
+/*
+ * What is due and could not be done (no memory for a packet, say) is due again at once: not before others
+ * had the CPU. It is short against what the pacer is exact to.
+ */
+#define NQD_TIMER_SOONEST (10 * NSEC_PER_USEC)
+
 static u64 nqd_timer_deadline(const struct nqd_session *s)
 {
 	return min(nqd_conn_deadline(&s->conn), s->data.paced_at);
@@ -15,17 +21,20 @@ static u64 nqd_timer_deadline(const struct nqd_session *s)
 
 /**
  * nqd_timer_update() - see to it that the timer is not later than what it is for
- * @s: active session, with its lock held
+ * @s: session, with its lock held
  */
 void nqd_timer_update(struct nqd_session *s)
 {
 	u64 at;
 
 	lockdep_assert_held(&s->lock);
-	at = nqd_timer_deadline(s);
 	/* While what HOLD kept is processed nothing is sent: a timer that is due would be due again at once. */
-	if (likely(at >= s->data.timer_at) || s->dead || unlikely(!s->active))
+	if (unlikely(!s->active || s->dead))
 		return;
+	at = nqd_timer_deadline(s);
+	if (likely(at >= s->data.timer_at))
+		return;
+	at = max(at, nqd_now() + NQD_TIMER_SOONEST);
 	s->data.timer_at = at;
 	hrtimer_start(&s->data.timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
 }

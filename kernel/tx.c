@@ -31,6 +31,8 @@
 #define NQD_TX_BATCH 64
 /* DATAGRAM payloads of user space that may wait. */
 #define NQD_TX_PAYLOADS 64
+/* What an ACK frame takes that reports losses, with ECN counts: nearly all are smaller. */
+#define NQD_TX_ACK_ROOM 64
 /* RFC 9297 section 4 as CONNECT-IP uses it: context ID 0 is an IP packet. */
 #define NQD_TX_CONTEXT_IP 0
 
@@ -179,12 +181,30 @@ static enum nqd_tx_step nqd_tx_decide_packets(struct nqd_session *s, u64 now, st
 	return NQD_TX_PACKETS;
 }
 
+/* Only an ACK is due, and it may ride along with the packet that is next. */
+static bool nqd_tx_ack_rides(const struct nqd_session *s)
+{
+	const struct nqd_conn *c = &s->conn;
+	const struct sk_buff *skb = skb_peek(&s->data.cut);
+
+	return !c->wanted && skb && skb_queue_len(&s->data.cut) == 1 &&
+	       c->state.state == NQD_SESSION_STATE_ACTIVE && skb_queue_empty(&s->data.payloads) &&
+	       skb->len + NQD_TX_ACK_ROOM < c->max_payload;
+}
+
 static enum nqd_tx_step nqd_tx_choose(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
 {
+	enum nqd_tx_step step;
+
 	if (unlikely(s->dead))
 		return NQD_TX_ENDED;
 	if (unlikely(!s->active))
 		return NQD_TX_DONE;
+	if (nqd_conn_tx_wanted(&s->conn, now) && nqd_tx_ack_rides(s)) {
+		step = nqd_tx_decide_packets(s, now, b);
+		if (step == NQD_TX_PACKETS)
+			return step;
+	}
 	if (nqd_conn_tx_wanted(&s->conn, now) && nqd_tx_decide_own(s, now, b))
 		return NQD_TX_OWN;
 	if (unlikely(s->conn.state.state != NQD_SESSION_STATE_ACTIVE))
@@ -529,6 +549,17 @@ void nqd_tx_kick(struct nqd_session *s)
 	nqd_tx_serve(s);
 	rcu_read_unlock();
 	local_bh_enable();
+}
+
+/**
+ * nqd_tx_kick_soon() - something may be sent, after what this CPU is at
+ * @s: session that is not dead
+ *
+ * Context: any but hard interrupts, under RCU.
+ */
+void nqd_tx_kick_soon(struct nqd_session *s)
+{
+	tasklet_schedule(&s->data.turn);
 }
 
 /**
