@@ -179,8 +179,6 @@ class UserspaceEndpoint:
         """
         if self._plane.closed:
             return
-        if self._plane.closed:
-            return
         check(lib.nqe_socket_remove(self._plane.engine, self.number), "socket")
         self._plane.forget_endpoint(self)
 
