@@ -10,6 +10,7 @@ import pytest
 
 from nexusnet.handshake.engine import Phase
 from nexusnet.reality.connection_ids import ConnectionIdShape
+from nexusnet.reality.flows import RelayLimits
 from nexusnet.reality.long_header import PacketType, split_datagram
 from nexusnet.reality.template import (
     RETRY_RANDOM,
@@ -38,6 +39,7 @@ from tests.reality.qr1 import (
 
 if TYPE_CHECKING:
     from nexusnet.handshake.credentials import Credentials
+    from nexusnet.handshake.datagram import Received
 
 INITIAL, HANDSHAKE, ONE_RTT = PlannedType.INITIAL, PlannedType.HANDSHAKE, PlannedType.ONE_RTT
 SCID = b"\x01\x02\x03\x04\x05\x06\x07\x08"
@@ -292,6 +294,37 @@ def test_a_plan_that_is_too_small_is_not_followed(site_credentials: Credentials)
     assert engine._connection is not None
     assert engine._connection.shaped is False  # type: ignore[attr-defined]
     answered.finish()
+
+
+class Mute(Site):
+    """A site that does not answer."""
+
+    def receive(self, datagram: Received, now: float) -> None:
+        del datagram, now
+
+
+def test_a_hello_that_came_twice_leaves_less_room(site_credentials: Credentials) -> None:
+    """Its packets have a gap, so the acknowledgement is longer than the plan has room for."""
+    template = Template.of(observe_site(site_credentials, 4))
+    wire = Wire()
+    wire.attach(TARGET, Mute(site_credentials))
+    port = Port(
+        server_config(template),
+        wire,
+        decider=decider(template),
+        template=template,
+        limits=RelayLimits(answer=1.0),
+        wall=WALL,
+    )
+    client = engine_client(client_config(site_credentials), wire, CLIENT)
+    wire.run(lambda: bool(sent_to(wire, CLIENT)))
+    dcid = port.accepted[0][0].dcid
+    assert dcid is not None
+    # The ServerHello is in the first datagram, whatever the rest looks like.
+    replies = [(0.0, data) for data in sent_to(wire, CLIENT)]
+    assert observe(dcid, replies[:1]).suite == template.suite
+    wire.run(lambda: client.phase in {Phase.READY, Phase.FAILED})
+    assert client.error is None
 
 
 def test_a_plan_larger_than_three_times_the_hello_is_not_followed(

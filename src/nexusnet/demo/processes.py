@@ -11,7 +11,7 @@ from typing import Final
 
 from nexusnet.demo.errors import DemoError
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 30.0
 """Seconds that a program has to end by itself."""
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")

@@ -43,6 +43,9 @@ MAX_UDP_PAYLOAD: Final = 1500
 ACK_SIZE: Final = 5
 """Bytes of an ACK frame with one range and without delay."""
 
+ACK_RANGE_SIZE: Final = 2
+"""Bytes of each further range, of small packet numbers."""
+
 ECN_COUNTS_SIZE: Final = 3
 
 
@@ -132,7 +135,10 @@ class RealityServerConnection(TunnelConnection):
         )
 
     def _ack_size(self) -> int:
-        return ACK_SIZE + (ECN_COUNTS_SIZE if self._ecn[Epoch.INITIAL].any else 0)
+        # A hello that came twice, or with a gap, takes more ranges.
+        ranges = max(len(self._spaces[Epoch.INITIAL].ack_queue), 1)
+        size = ACK_SIZE + ACK_RANGE_SIZE * (ranges - 1)
+        return size + (ECN_COUNTS_SIZE if self._ecn[Epoch.INITIAL].any else 0)
 
     def _waiting(self, epoch: Epoch) -> int:
         sender = self._crypto_streams[epoch].sender
