@@ -28,7 +28,7 @@ void nqd_timer_update(struct nqd_session *s)
 	u64 at;
 
 	lockdep_assert_held(&s->lock);
-	/* While what HOLD kept is processed nothing is sent: a timer that is due would be due again at once. */
+	/* While what HOLD kept is processed nothing is sent: what is due would be due again at once. */
 	if (unlikely(!s->active || s->dead))
 		return;
 	at = nqd_timer_deadline(s);
