@@ -94,7 +94,7 @@ void nqd_deliver(struct nqd_session *s, struct sk_buff *skb, u8 tos)
 	skb->csum_level = ~0;
 	if (READ_ONCE(s->ecn_policy) == NQD_ECN_POLICY_ENABLED)
 		nqd_deliver_ecn(skb, tos);
-	nqd_session_carried(s, NQD_RX, 1, len);
-	/* A device that is down drops it and counts that itself. */
-	gro_cells_receive(&nd->gro_cells, skb);
+	/* A device that is down, or a CPU with too much waiting, drops it; the network core counts that. */
+	if (likely(gro_cells_receive(&nd->gro_cells, skb) == NET_RX_SUCCESS))
+		nqd_session_carried(s, NQD_RX, 1, len);
 }

@@ -11,6 +11,11 @@
 #define NQD_ACK_YOUNG_PACKETS 100
 /* Later: 2^3 ACKs a round trip keep its loss detection and pacing going. */
 #define NQD_ACK_PER_ROUND_SHIFT 3
+/*
+ * A shorter round trip than this counts as this: loss detection and pacing are not exact to less than a
+ * millisecond (RFC 9002 section 6.1.2), so more than two ACKs in one serve nobody.
+ */
+#define NQD_ACK_ROUND_MIN (4 * (u64)NSEC_PER_MSEC)
 /* A waiting ACK leaves after a quarter of a round trip, and no earlier than this. */
 #define NQD_ACK_DELAY_SHIFT 2
 #define NQD_ACK_DELAY_MIN ((u64)NSEC_PER_MSEC)
@@ -63,6 +68,7 @@ void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool
 static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
 {
 	u64 elapsed = nqd_sub_sat(now, a->round_start);
+	u64 round = max(srtt, NQD_ACK_ROUND_MIN);
 	u32 packets = a->round_packets;
 
 	a->round_packets++;
@@ -70,10 +76,10 @@ static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
 		a->seen++;
 		return;
 	}
-	if (elapsed < srtt)
+	if (elapsed < round)
 		return;
 	/* A round that took longer, because nothing came to end it, counts as what one held. */
-	while (packets && elapsed >> 1 >= srtt) {
+	while (packets && elapsed >> 1 >= round) {
 		packets >>= 1;
 		elapsed >>= 1;
 	}

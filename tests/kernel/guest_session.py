@@ -275,3 +275,20 @@ def delete_route_twice() -> None:
         fails(errno.ESTALE, convert.add_route(replace(route, epoch=2)), end)
         missing = replace(route, session=end.ref(9))
         fails(errno.ENOENT, convert.add_route(missing), end)
+
+
+@check
+def idle_sessions_end() -> None:
+    with one_end() as end, Netlink() as listener:
+        listener.subscribe()
+        end.connect(idle_timeout_ms=300, keepalive_ms=0)
+        end.lead("10.9.0.0/24")
+        assert listener.event().code is nl.Event.SESSION_UP
+        event = listener.event()
+        facts = event.attributes.event
+        assert facts is not None
+        assert facts.down_reason is nl.DownReason.IDLE_TIMEOUT
+        assert event.attributes.session is not None
+        assert event.attributes.session.state is None
+        until(lambda: end.numbers() == [], "the session is gone")
+        assert end.all(nl.Command.GET_ROUTE) == ()
