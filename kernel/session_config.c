@@ -145,7 +145,8 @@ static const u16 nqd_config_numbers[NQD_A_SESSION_MAX + 1] = {
 	[NQD_A_SESSION_LAB_RATE] = offsetof(struct nqd_session_config, lab_rate) + 1,
 	[NQD_A_SESSION_NETWORK_ID] = offsetof(struct nqd_session_config, network_id) + 1,
 	[NQD_A_SESSION_ROUTE_EPOCH] = offsetof(struct nqd_session_config, route_epoch) + 1,
-	[NQD_A_SESSION_CONFIDENTIALITY_LIMIT] = offsetof(struct nqd_session_config, confidentiality_limit) + 1,
+	[NQD_A_SESSION_CONFIDENTIALITY_LIMIT] =
+		offsetof(struct nqd_session_config, confidentiality_limit) + 1,
 	[NQD_A_SESSION_INTEGRITY_LIMIT] = offsetof(struct nqd_session_config, integrity_limit) + 1,
 	[NQD_A_SESSION_FWMARK] = offsetof(struct nqd_session_config, fwmark) + 1,
 	[NQD_A_SESSION_DSCP_POLICY] = offsetof(struct nqd_session_config, dscp_policy) + 1,

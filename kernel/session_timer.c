@@ -23,7 +23,7 @@ void nqd_timer_update(struct nqd_session *s)
 
 	lockdep_assert_held(&s->lock);
 	at = nqd_timer_deadline(s);
-	/* While what HOLD kept is processed nothing is sent: a timer that is due would be due again at once. */
+	/* While what HOLD kept is processed nothing is sent: what is due would be due again at once. */
 	if (likely(at >= s->data.timer_at) || s->dead || unlikely(!s->active))
 		return;
 	s->data.timer_at = at;
