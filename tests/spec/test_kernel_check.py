@@ -69,7 +69,8 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
     assert len(handlers) == len(COMMANDS) + len(nl.DUMPS)
     bodies = (f"{handler} {{ (void)skb; return 0; }}" for handler in handlers)
     stubs = folder / "stubs.c"
-    stubs.write_text('#include "netlink_gen.h"\n' + "\n".join(bodies) + "\n")
+    start = "int nqd_nl_dump_start(struct netlink_callback *cb) { return 0; }"
+    stubs.write_text("\n".join(['#include "netlink_gen.h"', start, *bodies, ""]))
     library = folder / "check.so"
     flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
     flags += ["-Wno-sign-compare", "-Wno-missing-field-initializers", "-Wno-override-init"]

@@ -24,7 +24,7 @@ async def as_client(rig: Rig) -> AsyncIterator[Meeting]:
     """The engine is the client."""
     async with AsyncExitStack() as stack:
         address, peers = await stack.enter_async_context(
-            echo_server(rig.credentials, rig.underlay.host)
+            echo_server(rig.credentials, host=rig.underlay.host)
         )
         proxy = await Proxy(address).open()
         stack.callback(proxy.close)

@@ -107,7 +107,7 @@ async def echo_client(address: tuple[str, int]) -> AsyncIterator[EchoPeer]:
 
 @asynccontextmanager
 async def echo_server(
-    credentials: Credentials, alpn: str = DEFAULT_ALPN, host: str = "127.0.0.1"
+    credentials: Credentials, *, alpn: str = DEFAULT_ALPN, host: str = "127.0.0.1"
 ) -> AsyncIterator[tuple[tuple[str, int], list[EchoPeer]]]:
     """A server's address, and its connections as they come."""
     peers: list[EchoPeer] = []

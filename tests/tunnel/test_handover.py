@@ -128,7 +128,7 @@ async def as_client(rig: Rig, fates: dict[int, Fate]) -> int:
     """The engine has the client's role."""
     async with AsyncExitStack() as stack:
         address, peers = await stack.enter_async_context(
-            echo_server(rig.credentials, rig.underlay.host)
+            echo_server(rig.credentials, host=rig.underlay.host)
         )
         proxy = await Proxy(address, fates=fates).open()
         stack.callback(proxy.close)

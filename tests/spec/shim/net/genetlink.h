@@ -11,6 +11,7 @@ enum { GENL_DONT_VALIDATE_STRICT = 1, GENL_DONT_VALIDATE_DUMP = 2 };
 struct genl_info;
 
 struct genl_ops {
+	int (*start)(struct netlink_callback *cb);
 	int (*doit)(struct sk_buff *skb, struct genl_info *info);
 	int (*dumpit)(struct sk_buff *skb, struct netlink_callback *cb);
 	const struct nla_policy *policy;
