@@ -79,6 +79,7 @@ class FakeKernel:
         seen: requests, as (command, attributes).
         bodies: their bytes.
         refuse: what the next request of a command is refused with.
+        refuse_always: what every request of a command is refused with.
         interrupted: how many of the next dumps report a change meanwhile.
         late: for how many requests no answer comes.
     """
@@ -86,6 +87,7 @@ class FakeKernel:
     seen: list[tuple[nl.Command, dict[str, Any]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     refuse: dict[nl.Command, RefusedError] = field(default_factory=dict)
+    refuse_always: dict[nl.Command, RefusedError] = field(default_factory=dict)
     devices: dict[int, nl.DeviceAttributes] = field(default_factory=dict)
     sessions: dict[tuple[int, int], nl.SessionAttributes] = field(default_factory=dict)
     routes: dict[bytes, nl.RouteAttributes] = field(default_factory=dict)
@@ -183,6 +185,8 @@ class FakeKernel:
             self.bodies.append(bytes(body))
             dump = flags & NLM_F_DUMP == NLM_F_DUMP
             try:
+                if command in self.refuse_always:
+                    raise self.refuse_always[command]
                 if command in self.refuse:
                     raise self.refuse.pop(command)
                 answers = (

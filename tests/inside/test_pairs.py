@@ -61,39 +61,34 @@ def settled(ends: Ends) -> list[dict[str, Any]]:
     return stats
 
 
-@pytest.mark.parametrize("version", [4, 6])
-def test_ping_of_every_size(ends: Ends, version: int) -> None:
-    first, second = ends
-    most = MTU - OVERHEAD[version]
-    for size in (56, 57, 500, 1199, most - 1, most):
-        ping(first, second, version, size)
-        ping(second, first, version, size)
+def pings_of_every_size(ends: Ends) -> None:
+    """64 bytes to the MTU, both ways; nothing is dropped, nothing is lost."""
+    for version in (4, 6):
+        most = MTU - OVERHEAD[version]
+        for size in (56, 500, 1199, most - 1, most):
+            ping(*ends, version, size)
+            ping(*ends[::-1], version, size)
     for one in settled(ends):
         assert one["drop"] == {}
-        assert one["l3"]["rx_packets"] == one["l3"]["tx_packets"] >= 60
+        assert one["l3"]["rx_packets"] >= 100
         assert one["recovery"]["packets_lost"] == 0
 
 
-@pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("way", ["out", "back"])
-def test_tcp(ends: Ends, version: int, way: str) -> None:
-    options = ("--time", "2", *(("--reverse",) if way == "back" else ()))
-    report = iperf(*ends, *options, version=version)
-    assert report["end"]["sum_received"]["bits_per_second"] > 1e6
-    stats = settled(ends)
-    assert sum(one["frame"]["tx_datagram"] for one in stats) > 100
-    ping(*ends, version, 56)
-
-
-@pytest.mark.parametrize("version", [4, 6])
-def test_udp(ends: Ends, version: int) -> None:
-    report = iperf(
-        *ends, "--udp", "--bitrate", "5M", "--length", "1200", "--time", "2", version=version
-    )
-    total = report["end"]["sum"]
-    assert total["packets"] > 500
-    assert total["lost_percent"] < 5, total
+def test_traffic(ends: Ends) -> None:
+    """Everything in one tunnel, for bringing up a tunnel takes longest."""
+    pings_of_every_size(ends)
+    for version in (4, 6):
+        for way in ((), ("--reverse",)):
+            report = iperf(*ends, "--time", "1", *way, version=version)
+            assert report["end"]["sum_received"]["bits_per_second"] > 1e6, (version, way)
+        report = iperf(
+            *ends, "--udp", "--bitrate", "2M", "--length", "1200", "--time", "1", version=version
+        )
+        total = report["end"]["sum"]
+        assert total["packets"] > 100, version
+        assert total["lost_percent"] < 5, (version, total)
     settled(ends)
+    ping(*ends, 4, 56)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -101,7 +96,7 @@ def test_every_cipher_suite(planes: tuple[bool, bool], suite: str) -> None:
     with tunnel("--suite", suite, kernel=planes) as ends:
         ping(*ends, 4, 1000)
         ping(*ends, 6, 1000)
-        assert iperf(*ends, "--time", "1")["end"]["sum_received"]["bytes"] > 100_000
+        assert iperf(*ends, "--bytes", "1M")["end"]["sum_received"]["bytes"] > 100_000
         settled(ends)
 
 
