@@ -51,6 +51,7 @@ def test_a_tunnel_from_handover_to_close(rig: Rig, role: Role) -> None:
             assert rig.drops(installed) == {}
             rig.plane.delete_session(installed.ref, 9, Close(error_code=7))
             await until(lambda: peer.closed() is not None, "CONNECTION_CLOSE")
+            await until(lambda: bool(rig.events(installed, Event.SESSION_DOWN)), "session-down")
             facts = rig.events(installed, Event.SESSION_DOWN)[0].attributes.event
             assert facts is not None
             assert facts.down_reason is DownReason.DELETED

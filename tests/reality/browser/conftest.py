@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: BSD-3-Clause
-from tests.tunnel.conftest import rig
+from tests.tunnel.conftest import rig, underlay
 
-__all__ = ["rig"]
+__all__ = ["rig", "underlay"]
