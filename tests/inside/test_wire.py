@@ -65,7 +65,10 @@ def test_kernel_and_engine_look_alike(tmp_path: Path) -> None:
             sources = (a.namespace.ipv4, b.namespace.ipv4)
         seen[kernel] = [looks(folder / "tunnel.pcap", folder, source) for source in sources]
     for engine, module in zip(seen[False], seen[True], strict=True):
-        assert module.largest == engine.largest == 1452
+        assert module.largest <= 1452
+        if engine.largest > 1000:  # the way that the data went, not that of TCP's acknowledgements
+            # Packet numbers have two to four bytes, by what is in flight at the moment.
+            assert abs(module.largest - engine.largest) <= 2
         assert module.connection_ids == engine.connection_ids
         assert module.spin == engine.spin
         assert module.kinds == engine.kinds
