@@ -25,7 +25,7 @@ kernels:
 
 test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
 	@.venv/bin/nexus-lab prepare
-	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec tests/kernel
+	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec tests/kernel tests/benchmarks tests/demo
 
 # Not among the packages of `make setup`: a browser is large, and these tests alone need it.
 test-chromium: setup ## real Chromium in front of the server's port: it gets the camouflage site

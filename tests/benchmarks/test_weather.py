@@ -14,13 +14,18 @@ SECONDS = 5.0
 NAMES = ("loss 1 %", "jitter 2 ms, reorders", "outage of 1 s", "loaded RTT, cubic_like")
 
 
-@pytest.fixture(scope="module", params=["engine", "kernel"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("engine", marks=pytest.mark.lab),
+        pytest.param("kernel", marks=pytest.mark.lab_matrix),
+    ],
+)
 def results(request: pytest.FixtureRequest) -> dict[str, Result]:
     module = weather_kernel.build(KERNEL) if request.param == "kernel" else None
     return {one.name: one for one in measure(NAMES, SECONDS, KERNEL, module)}
 
 
-@pytest.mark.lab
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_tunnel_stays_stable(name: str, results: dict[str, Result]) -> None:

@@ -41,7 +41,8 @@ def test_without_a_module_there_is_a_reason_and_no_failure() -> None:
     assert none.failures == []
 
 
-@pytest.mark.lab
+# `make test-kernels`: it needs the kernel `uml`, which `make test` does not build.
+@pytest.mark.lab_matrix
 @pytest.mark.timeout(600)
 def test_the_demo_in_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAB", raising=False)
