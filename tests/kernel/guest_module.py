@@ -70,6 +70,8 @@ def golden_vectors() -> None:
     assert tried.pop("short_header_opens") == tried.pop("short_header_seals") == VECTORS
     assert tried.pop("short_header_invalid") == INVALID_VECTORS
     assert tried.pop("short_header_bit_flips") > VECTORS // 4
+    assert tried.pop("crypto_jobs") > VECTORS
+    assert tried.pop("queue") == 3
     assert not tried
 
 

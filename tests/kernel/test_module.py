@@ -22,7 +22,7 @@ GUEST = Path(__file__).parent / "guest.py"
 CYCLES = {"uml-debug": "20"}
 FEW = "3"
 # Tests in kernel/tests/tables.c; KUnit counts the case that runs them too.
-TABLES = 7
+TABLES = 9
 pytestmark = [pytest.mark.timeout(1800)]
 
 kernels = pytest.mark.parametrize("kernel", EVERY_KERNEL)
