@@ -23,9 +23,9 @@ test: setup lint check-generated kernels ## everything that must hold before a c
 kernels:
 	@.venv/bin/nexus-lab prepare uml-debug 6.1
 
-test-kernels: setup ## the kernel lab's tests on every kernel it knows (downloads and builds them all)
+test-kernels: setup ## the kernel lab's tests on every kernel it knows, in full (downloads and builds them all; VOLUME=1..100)
 	@.venv/bin/nexus-lab prepare
-	$(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec tests/kernel tests/benchmarks tests/demo
+	NEXUS_TEST_VOLUME=$(or $(VOLUME),100) $(PYTEST) -m "lab or lab_matrix" tests/lab tests/spec tests/kernel tests/benchmarks tests/demo
 
 # Not among the packages of `make setup`: a browser is large, and these tests alone need it.
 test-chromium: setup ## real Chromium in front of the server's port: it gets the camouflage site

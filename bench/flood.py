@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -190,13 +190,28 @@ def flood(server: End, client: End, own_port: int, seconds: float) -> Iterator[d
         running.wait(10)
 
 
-def price_alone(pair: Pair, own_port: int, slices: int, seconds: float) -> float:
+@dataclass(slots=True)
+class Tally:
+    """What all floods together sent, by kind, and how many answers they saw."""
+
+    sent: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
+
+    def add(self, told: dict[str, Any]) -> None:
+        """One flood more."""
+        self.answers += told["answers"]
+        for kind, count in told["sent"].items():
+            self.sent[kind] = self.sent.get(kind, 0) + count
+
+
+def price_alone(pair: Pair, own_port: int, slices: int, seconds: float, tally: Tally) -> float:
     """CPU microseconds a datagram, of an agent that does nothing else."""
     prices = []
     for _ in range(slices):
         idle = sample(pair.server, seconds)
-        with pinging(pair.ends[1]), flood(*pair.ends, own_port, seconds + 0.5):
+        with pinging(pair.ends[1]), flood(*pair.ends, own_port, seconds + 0.5) as told:
             busy = sample(pair.server, seconds)
+        tally.add(told)
         spent = busy.cpu / busy.seconds - idle.cpu / idle.seconds
         prices.append(spent / RATE * 1e6)
     return median(prices)
@@ -206,18 +221,16 @@ def compare(pair: Pair, slices: int, seconds: float) -> Result:
     """Slices by turns, and what they make together."""
     load, size = os.getloadavg()[0], memory(pid(pair.server))
     own_port = int(pair.server.peer()["tunnel"]["remote"]["port"])
-    sent: dict[str, int] = {}
-    answers = 0
+    tally = Tally()
     quiet, flooded = [], []
-    alone = price_alone(pair, own_port, slices, seconds)
+    alone = price_alone(pair, own_port, slices, seconds, tally)
     with stream(*pair.ends):
         sample(pair.server, seconds)  # windows
         quiet.append(sample(pair.server, seconds))
         for turn in range(slices):
             with flood(*pair.ends, own_port, seconds + 0.5) as told:
                 flooded.append(sample(pair.server, seconds))
-            answers += told["answers"]
-            sent = {kind: sent.get(kind, 0) + count for kind, count in told["sent"].items()}
+            tally.add(told)
             quiet.append(sample(pair.server, seconds))
             print(
                 f"flood: slice {turn + 1} of {slices}: {flooded[-1].per_cpu / 1e9:.2f} Gbit a CPU"
@@ -242,8 +255,8 @@ def compare(pair: Pair, slices: int, seconds: float) -> Result:
         throughput=1 - RATE * median(prices) / 1e6,
         least_throughput=1 - RATE * max(alone, median(prices)) / 1e6,
         goodput_relative=median(goodputs),
-        sent=sent,
-        answers=answers,
+        sent=tally.sent,
+        answers=tally.answers,
         drops=status["peers"][0]["tunnel"]["counters"]["drops"],
         strangers=status["strangers"],
         grown=memory(pid(pair.server)) - size,
