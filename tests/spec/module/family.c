@@ -23,6 +23,11 @@ static int check_do(struct genl_info *info)
 	{ return nqd_nl_check(cb->nlh, cb->extack); }
 #include "handlers.h"
 
+int nqd_nl_dump_start(struct netlink_callback *cb)
+{
+	return 0;
+}
+
 static struct genl_family family __ro_after_init = {
 	.name = NQD_FAMILY_NAME,
 	.version = NQD_FAMILY_VERSION,
