@@ -17,7 +17,7 @@ NAMES = ("loss 1 %", "jitter 2 ms, reorders", "outage of 1 s", "loaded RTT, cubi
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param("engine", marks=pytest.mark.lab),
+        pytest.param("engine", marks=pytest.mark.lab_matrix),
         pytest.param("kernel", marks=pytest.mark.lab_matrix),
     ],
 )
