@@ -3,9 +3,10 @@
 
 import itertools
 import os
+import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,27 @@ def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=30)
 
 
+def _remove(ends: Sequence[Namespace]) -> None:
+    """Take them away, with whoever is still inside, and who would see the cable vanish.
+
+    An interruption in the middle of starting a process leaves one that nobody knows of.
+    """
+
+    def netns(*words: str) -> str:
+        done = subprocess.run(
+            ["ip", "netns", *words], check=False, capture_output=True, text=True, timeout=30
+        )
+        return done.stdout
+
+    for end in ends:
+        for pid in map(int, netns("pids", end.name).split()):
+            if pid != os.getpid():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    for end in ends:
+        netns("del", end.name)
+
+
 @contextmanager
 def cable() -> Iterator[tuple[Namespace, Namespace]]:
     """Make the pair; it is gone afterwards, whatever happens."""
@@ -70,7 +92,4 @@ def cable() -> Iterator[tuple[Namespace, Namespace]]:
             _ip("-n", end.name, "link", "set", end.link, "up")
         yield ends
     finally:
-        for end in ends:
-            subprocess.run(
-                ["ip", "netns", "del", end.name], check=False, capture_output=True, timeout=30
-            )
+        _remove(ends)
