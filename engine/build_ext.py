@@ -21,7 +21,7 @@ import cffi
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "nexusnet._engine"
 INCLUDES = ["engine/shim", "engine", "kernel", "kernel/proto"]
-# Linked as one program: a packet passes a dozen small functions of the core, each in a file of its own.
+# Linked as one program: a packet passes a dozen small functions of the core, in as many files.
 OPTIMISE = ["-O3", "-flto=auto"]
 FLAGS = ["-std=gnu11", *OPTIMISE, "-g", "-fno-strict-aliasing", "-D_GNU_SOURCE"]
 # Structs and enums of other headers that appear in engine.h; the rest stays opaque.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the owner may change in a connection that runs, and what holds before the first RTT sample."""
+"""What the owner may change in a connection that runs; what holds before the first RTT sample."""
 
 import errno
 
@@ -32,7 +32,7 @@ def set_limits(conn: Connection, suite: int, seal: int, failures: int) -> int:
 
 def departures(conn: Connection, packets: int) -> list[int]:
     """Send as the pacer allows; return when each packet left."""
-    out = []
+    out: list[int] = []
     lib, ffi = conn.core.lib, conn.core.ffi
     plan, buffer = ffi.new("struct nqd_conn_plan *"), ffi.new("u8[]", 2048)
     while len(out) < packets:
