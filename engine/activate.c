@@ -121,33 +121,40 @@ static void nqe_control_replay(struct nqe_engine *e, struct nqe_session *s,
 	s->held = 0;
 }
 
+static int nqe_control_activate(struct nqe_engine *e, struct nqe_session *s,
+				struct nqe_activation *activation, const char **why)
+{
+	int err;
+
+	if (s->active) {
+		*why = "the session is active";
+		return -EALREADY;
+	}
+	err = nqe_control_begin(e, s, activation, why);
+	if (err) {
+		nqe_crypto_free(&s->rx);
+		nqe_crypto_free(&s->tx);
+		nqe_crypto_wipe(s->secret, sizeof(s->secret));
+		return err;
+	}
+	nqe_event_state(e, s, NQE_EVENT_FLAG_ACTIVE);
+	nqe_control_replay(e, s, activation);
+	nqe_control_events(e, s);
+	nqe_loop_ready(e, s);
+	nqe_loop_wake(e);
+	return 0;
+}
+
 int nqe_session_activate(struct nqe_engine *e, u32 session, struct nqe_activation *activation,
 			 const char **why)
 {
-	struct nqe_session *s;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 	int err = -ENOENT;
 
 	*why = "no such session";
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s && s->active) {
-		err = -EALREADY;
-		*why = "the session is active";
-	} else if (s) {
-		err = nqe_control_begin(e, s, activation, why);
-		if (err) {
-			nqe_crypto_free(&s->rx);
-			nqe_crypto_free(&s->tx);
-			nqe_crypto_wipe(s->secret, sizeof(s->secret));
-		} else {
-			nqe_event_state(e, s, NQE_EVENT_FLAG_ACTIVE);
-			nqe_control_replay(e, s, activation);
-			nqe_control_events(e, s);
-			nqe_loop_ready(e, s);
-			nqe_loop_wake(e);
-		}
-	}
-	nqe_engine_unlock(e);
+	if (s)
+		err = nqe_control_activate(e, s, activation, why);
 	nqe_crypto_wipe(&activation->rx, sizeof(activation->rx));
 	nqe_crypto_wipe(&activation->tx, sizeof(activation->tx));
 	return err;

@@ -242,43 +242,39 @@ static int nqe_control_add(struct nqe_engine *e, const struct nqe_session_config
 
 int nqe_session_add(struct nqe_engine *e, const struct nqe_session_config *config)
 {
-	int ret;
+	nqe_engine_guard(e);
 
-	nqe_engine_lock(e);
-	ret = nqe_control_add(e, config);
-	nqe_engine_unlock(e);
-	return ret;
+	return nqe_control_add(e, config);
 }
 
 int nqe_session_delete(struct nqe_engine *e, u32 session)
 {
-	struct nqe_session *s;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		nqe_control_free_session(e, s);
-	nqe_engine_unlock(e);
-	return s ? 0 : -ENOENT;
+	if (!s)
+		return -ENOENT;
+	nqe_control_free_session(e, s);
+	return 0;
 }
 
 int nqe_session_close(struct nqe_engine *e, u32 session, u64 code, bool application)
 {
-	struct nqe_session *s;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s && s->active) {
-		/* Where it is closing or draining already, it ends by itself. */
-		nqd_conn_close(&s->conn, e->now, code, application);
-		nqe_tx_discard(e, s);
-		nqe_loop_ready(e, s);
-		nqe_loop_wake(e);
-	} else if (s) {
+	if (!s)
+		return -ENOENT;
+	if (!s->active) {
 		nqe_control_free_session(e, s);
+		return 0;
 	}
-	nqe_engine_unlock(e);
-	return s ? 0 : -ENOENT;
+	/* Where it is closing or draining already, it ends by itself. */
+	nqd_conn_close(&s->conn, e->now, code, application);
+	nqe_tx_discard(e, s);
+	nqe_loop_ready(e, s);
+	nqe_loop_wake(e);
+	return 0;
 }
 
 static void nqe_control_stats(const struct nqe_session *s, struct nqe_session_stats *stats)
@@ -325,38 +321,35 @@ static void nqe_control_stats(const struct nqe_session *s, struct nqe_session_st
 
 int nqe_session_stats(struct nqe_engine *e, u32 session, struct nqe_session_stats *stats)
 {
-	struct nqe_session *s;
+	nqe_engine_guard(e);
+	const struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		nqe_control_stats(s, stats);
-	nqe_engine_unlock(e);
-	return s ? 0 : -ENOENT;
+	if (!s)
+		return -ENOENT;
+	nqe_control_stats(s, stats);
+	return 0;
 }
 
 int nqe_session_set_generation(struct nqe_engine *e, u32 session, u64 object_generation)
 {
-	struct nqe_session *s;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		s->config.object_generation = object_generation;
-	nqe_engine_unlock(e);
-	return s ? 0 : -ENOENT;
+	if (!s)
+		return -ENOENT;
+	s->config.object_generation = object_generation;
+	return 0;
 }
 
 int nqe_session_set_epoch(struct nqe_engine *e, u32 session, u64 epoch)
 {
-	struct nqe_session *s;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		s->config.route_epoch = epoch;
-	nqe_engine_unlock(e);
-	return s ? 0 : -ENOENT;
+	if (!s)
+		return -ENOENT;
+	s->config.route_epoch = epoch;
+	return 0;
 }
 
 /* After a call on a connection: what it says, and what it wants to send. */
@@ -396,20 +389,19 @@ static int nqe_control_update(struct nqe_session *s, u64 now,
 int nqe_session_update(struct nqe_engine *e, u32 session, const struct nqe_session_update *update,
 		       const char **why)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
+	int err;
 
 	*why = "no such session";
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		err = nqe_control_update(s, e->now, update, why);
-	if (!err) {
-		s->config.policy = update->policy;
-		nqe_control_touched(e, s);
-	}
-	nqe_engine_unlock(e);
-	return err;
+	if (!s)
+		return -ENOENT;
+	err = nqe_control_update(s, e->now, update, why);
+	if (err)
+		return err;
+	s->config.policy = update->policy;
+	nqe_control_touched(e, s);
+	return 0;
 }
 
 static int nqe_control_set_cids(struct nqe_engine *e, struct nqe_session *s,
@@ -439,60 +431,52 @@ static int nqe_control_set_cids(struct nqe_engine *e, struct nqe_session *s,
 
 int nqe_session_set_cids(struct nqe_engine *e, u32 session, const struct nqe_session_config *config)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		err = nqe_control_set_cids(e, s, config);
-	nqe_engine_unlock(e);
+	return s ? nqe_control_set_cids(e, s, config) : -ENOENT;
+}
+
+static int nqe_control_next_keys(struct nqe_engine *e, struct nqe_session *s, bool rx,
+				 u64 generation, const struct nqe_keys *keys)
+{
+	struct nqe_crypto *crypto = rx ? &s->rx : &s->tx;
+	int err;
+
+	if (!s->active || s->secrets)
+		return -EPERM;
+	if (generation != (rx ? s->conn.keys.rx_generation : s->conn.keys.tx_generation) + 1)
+		return -ESTALE;
+	err = nqe_crypto_install(crypto, generation, keys->key, nqe_crypto_key_len(crypto->suite),
+				 keys->iv);
+	if (!err)
+		err = nqd_conn_next_keys_installed(&s->conn, e->now, rx ? NQD_KEYS_RX : NQD_KEYS_TX,
+						   generation);
+	nqe_control_touched(e, s);
 	return err;
 }
 
 int nqe_session_next_keys(struct nqe_engine *e, u32 session, bool rx, u64 generation,
 			  struct nqe_keys *keys)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
+	int err = s ? nqe_control_next_keys(e, s, rx, generation, keys) : -ENOENT;
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s && (!s->active || s->secrets)) {
-		err = -EPERM;
-	} else if (s) {
-		struct nqe_crypto *crypto = rx ? &s->rx : &s->tx;
-		u64 current_generation =
-			rx ? s->conn.keys.rx_generation : s->conn.keys.tx_generation;
-
-		err = -ESTALE;
-		if (generation == current_generation + 1) {
-			err = nqe_crypto_install(crypto, generation, keys->key,
-						 nqe_crypto_key_len(crypto->suite), keys->iv);
-			if (!err)
-				err = nqd_conn_next_keys_installed(&s->conn, e->now,
-								   rx ? NQD_KEYS_RX : NQD_KEYS_TX,
-								   generation);
-			nqe_control_touched(e, s);
-		}
-	}
-	nqe_engine_unlock(e);
 	nqe_crypto_wipe(keys, sizeof(*keys));
 	return err;
 }
 
 int nqe_session_update_keys(struct nqe_engine *e, u32 session)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
+	int err;
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s) {
-		err = s->active ? nqd_conn_update_keys(&s->conn, e->now) : -ENOTCONN;
-		nqe_control_touched(e, s);
-	}
-	nqe_engine_unlock(e);
+	if (!s)
+		return -ENOENT;
+	err = s->active ? nqd_conn_update_keys(&s->conn, e->now) : -ENOTCONN;
+	nqe_control_touched(e, s);
 	return err;
 }
 
@@ -530,17 +514,12 @@ static int nqe_control_send_frames(struct nqe_session *s, u64 id, u32 flags, con
 int nqe_session_send_frames(struct nqe_engine *e, u32 session, u64 id, u32 flags, const u8 *frames,
 			    u32 len)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
+	int err = s ? nqe_control_send_frames(s, id, flags, frames, len) : -ENOENT;
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s) {
-		err = nqe_control_send_frames(s, id, flags, frames, len);
-		if (!err)
-			nqe_control_touched(e, s);
-	}
-	nqe_engine_unlock(e);
+	if (!err)
+		nqe_control_touched(e, s);
 	return err;
 }
 
@@ -570,16 +549,11 @@ static int nqe_control_send_datagram(struct nqe_engine *e, struct nqe_session *s
 
 int nqe_session_send_datagram(struct nqe_engine *e, u32 session, const u8 *payload, u32 len)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
+	int err = s ? nqe_control_send_datagram(e, s, payload, len) : -ENOENT;
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s) {
-		err = nqe_control_send_datagram(e, s, payload, len);
-		if (!err)
-			nqe_control_touched(e, s);
-	}
-	nqe_engine_unlock(e);
+	if (!err)
+		nqe_control_touched(e, s);
 	return err;
 }

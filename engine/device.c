@@ -47,72 +47,57 @@ static int nqe_device_create(struct nqe_engine *e, char *name, u32 offloads)
 
 int nqe_device_add(struct nqe_engine *e, char *name, u32 offloads)
 {
-	int ret;
+	nqe_engine_guard(e);
 
-	nqe_engine_lock(e);
-	ret = nqe_device_create(e, name, offloads);
-	nqe_engine_unlock(e);
-	return ret;
+	return nqe_device_create(e, name, offloads);
 }
 
 int nqe_device_remove(struct nqe_engine *e, u32 device)
 {
-	struct nqe_device *d;
-	int err = 0;
+	nqe_engine_guard(e);
+	struct nqe_device *d = nqe_engine_device(e, device);
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	if (!d) {
-		err = -ENOENT;
-	} else if (d->sessions) {
-		err = -EBUSY;
-	} else {
-		nqe_tun_close(&d->tun);
-		nqe_route_free(&d->routes);
-		d->id = 0;
-	}
-	nqe_engine_unlock(e);
-	return err;
+	if (!d)
+		return -ENOENT;
+	if (d->sessions)
+		return -EBUSY;
+	nqe_tun_close(&d->tun);
+	nqe_route_free(&d->routes);
+	d->id = 0;
+	return 0;
 }
 
 int nqe_device_set_epoch(struct nqe_engine *e, u32 device, u64 epoch)
 {
-	struct nqe_device *d;
+	nqe_engine_guard(e);
+	struct nqe_device *d = nqe_engine_device(e, device);
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	if (d)
-		d->epoch = epoch;
-	nqe_engine_unlock(e);
-	return d ? 0 : -ENOENT;
+	if (!d)
+		return -ENOENT;
+	d->epoch = epoch;
+	return 0;
 }
 
 int nqe_device_stats(struct nqe_engine *e, u32 device, struct nqe_device_stats *stats)
 {
-	struct nqe_device *d;
+	nqe_engine_guard(e);
+	const struct nqe_device *d = nqe_engine_device(e, device);
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	if (d) {
-		*stats = d->stats;
-		stats->rx_supers = d->coalesce.supers;
-		stats->rx_merged = d->coalesce.merged;
-		stats->rx_failed = d->coalesce.failed;
-	}
-	nqe_engine_unlock(e);
-	return d ? 0 : -ENOENT;
+	if (!d)
+		return -ENOENT;
+	*stats = d->stats;
+	stats->rx_supers = d->coalesce.supers;
+	stats->rx_merged = d->coalesce.merged;
+	stats->rx_failed = d->coalesce.failed;
+	return 0;
 }
 
 int nqe_device_offloads(struct nqe_engine *e, u32 device)
 {
-	struct nqe_device *d;
-	int ret;
+	nqe_engine_guard(e);
+	const struct nqe_device *d = nqe_engine_device(e, device);
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	ret = d ? (int)d->tun.offloads : -ENOENT;
-	nqe_engine_unlock(e);
-	return ret;
+	return d ? (int)d->tun.offloads : -ENOENT;
 }
 
 static int nqe_socket_create(struct nqe_engine *e, int fd, u8 cid_len, u32 offloads)
@@ -150,142 +135,100 @@ static int nqe_socket_create(struct nqe_engine *e, int fd, u8 cid_len, u32 offlo
 
 int nqe_socket_add(struct nqe_engine *e, int fd, u8 cid_len, u32 offloads)
 {
-	int ret;
+	nqe_engine_guard(e);
 
-	nqe_engine_lock(e);
-	ret = nqe_socket_create(e, fd, cid_len, offloads);
-	nqe_engine_unlock(e);
-	return ret;
+	return nqe_socket_create(e, fd, cid_len, offloads);
 }
 
 int nqe_socket_remove(struct nqe_engine *e, u32 socket)
 {
-	struct nqe_socket *k;
-	int err = 0;
+	nqe_engine_guard(e);
+	struct nqe_socket *k = nqe_engine_socket(e, socket);
 
-	nqe_engine_lock(e);
-	k = nqe_engine_socket(e, socket);
-	if (!k) {
-		err = -ENOENT;
-	} else if (k->sessions) {
-		err = -EBUSY;
-	} else {
-		/* By hand: epoll forgets a descriptor only when its last duplicate is closed. */
-		nqe_loop_watch(e, k->udp.fd, k, false);
-		nqe_udp_close(&k->udp);
-		close(k->event_fd);
-		nqe_event_clear_other(k);
-		k->id = 0;
-	}
-	nqe_engine_unlock(e);
-	return err;
+	if (!k)
+		return -ENOENT;
+	if (k->sessions)
+		return -EBUSY;
+	/* By hand: epoll forgets a descriptor only when its last duplicate is closed. */
+	nqe_loop_watch(e, k->udp.fd, k, false);
+	nqe_udp_close(&k->udp);
+	close(k->event_fd);
+	nqe_event_clear_other(k);
+	k->id = 0;
+	return 0;
 }
 
 int nqe_socket_event_fd(struct nqe_engine *e, u32 socket)
 {
-	struct nqe_socket *k;
-	int ret;
+	nqe_engine_guard(e);
+	const struct nqe_socket *k = nqe_engine_socket(e, socket);
 
-	nqe_engine_lock(e);
-	k = nqe_engine_socket(e, socket);
-	ret = k ? k->event_fd : -ENOENT;
-	nqe_engine_unlock(e);
-	return ret;
+	return k ? k->event_fd : -ENOENT;
 }
 
 int nqe_socket_stats(struct nqe_engine *e, u32 socket, struct nqe_socket_stats *stats)
 {
-	struct nqe_socket *k;
+	nqe_engine_guard(e);
+	const struct nqe_socket *k = nqe_engine_socket(e, socket);
 
-	nqe_engine_lock(e);
-	k = nqe_engine_socket(e, socket);
-	if (k) {
-		*stats = k->stats;
-		stats->gso_refused = k->udp.gso_refused;
-	}
-	nqe_engine_unlock(e);
-	return k ? 0 : -ENOENT;
+	if (!k)
+		return -ENOENT;
+	*stats = k->stats;
+	stats->gso_refused = k->udp.gso_refused;
+	return 0;
 }
 
 int nqe_socket_offloads(struct nqe_engine *e, u32 socket)
 {
-	struct nqe_socket *k;
-	int ret;
+	nqe_engine_guard(e);
+	const struct nqe_socket *k = nqe_engine_socket(e, socket);
 
-	nqe_engine_lock(e);
-	k = nqe_engine_socket(e, socket);
-	ret = k ? (int)k->udp.offloads : -ENOENT;
-	nqe_engine_unlock(e);
-	return ret;
+	return k ? (int)k->udp.offloads : -ENOENT;
 }
 
 int nqe_route_set(struct nqe_engine *e, u32 device, u32 session, u8 family, const u8 *ip, u8 len)
 {
-	struct nqe_session *s;
-	struct nqe_device *d;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
+	struct nqe_device *d = nqe_engine_device(e, device);
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	s = nqe_engine_session(e, session);
-	if (d && s)
-		err = s->device == d ? nqe_route_add(&d->routes, family, ip, len, s) : -EXDEV;
-	nqe_engine_unlock(e);
-	return err;
+	if (!d || !s)
+		return -ENOENT;
+	return s->device == d ? nqe_route_add(&d->routes, family, ip, len, s) : -EXDEV;
 }
 
 int nqe_route_unset(struct nqe_engine *e, u32 device, u8 family, const u8 *ip, u8 len)
 {
-	struct nqe_device *d;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_device *d = nqe_engine_device(e, device);
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	if (d)
-		err = nqe_route_remove(&d->routes, family, ip, len);
-	nqe_engine_unlock(e);
-	return err;
+	return d ? nqe_route_remove(&d->routes, family, ip, len) : -ENOENT;
 }
 
 u32 nqe_route_session(struct nqe_engine *e, u32 device, u8 family, const u8 *ip, u8 len)
 {
-	struct nqe_session *s = NULL;
-	struct nqe_device *d;
-	u32 id;
+	nqe_engine_guard(e);
+	const struct nqe_device *d = nqe_engine_device(e, device);
+	const struct nqe_session *s = d ? nqe_route_get(&d->routes, family, ip, len) : NULL;
 
-	nqe_engine_lock(e);
-	d = nqe_engine_device(e, device);
-	if (d)
-		s = nqe_route_get(&d->routes, family, ip, len);
-	id = s ? s->id : 0;
-	nqe_engine_unlock(e);
-	return id;
+	return s ? s->id : 0;
 }
 
 int nqe_source_allow(struct nqe_engine *e, u32 session, u8 family, const u8 *ip, u8 len)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s)
-		err = nqe_route_add(&s->sources, family, ip, len, s);
-	nqe_engine_unlock(e);
-	return err;
+	return s ? nqe_route_add(&s->sources, family, ip, len, s) : -ENOENT;
 }
 
 int nqe_source_deny(struct nqe_engine *e, u32 session, u8 family, const u8 *ip, u8 len)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s) {
-		s->last_source[0] = 0;
-		err = nqe_route_remove(&s->sources, family, ip, len);
-	}
-	nqe_engine_unlock(e);
-	return err;
+	if (!s)
+		return -ENOENT;
+	s->last_source[0] = 0;
+	return nqe_route_remove(&s->sources, family, ip, len);
 }

@@ -301,6 +301,25 @@ struct nqe_device *nqe_engine_device(struct nqe_engine *e, u32 id);
 struct nqe_socket *nqe_engine_socket(struct nqe_engine *e, u32 id);
 struct nqe_session *nqe_engine_session(struct nqe_engine *e, u32 id);
 
+/*
+ * Locks the engine until the block ends, whichever way it does: nearly all that user space may ask for
+ * is to find something and to act on it.
+ */
+#define nqe_engine_guard(e) \
+	struct nqe_engine *const nqe_guarded __attribute__((cleanup(nqe_engine_release), unused)) = \
+		nqe_engine_hold(e)
+
+static inline struct nqe_engine *nqe_engine_hold(struct nqe_engine *e)
+{
+	nqe_engine_lock(e);
+	return e;
+}
+
+static inline void nqe_engine_release(struct nqe_engine *const *e)
+{
+	nqe_engine_unlock(*e);
+}
+
 /* loop.c */
 void nqe_loop_wake(struct nqe_engine *e);
 int nqe_loop_watch(struct nqe_engine *e, int fd, void *what, bool on);

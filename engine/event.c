@@ -197,15 +197,11 @@ void nqe_event_clear_other(struct nqe_socket *socket)
 
 bool nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagram)
 {
-	struct nqe_socket *k;
-	bool taken;
+	nqe_engine_guard(e);
+	struct nqe_socket *k = nqe_engine_socket(e, socket);
 
 	memset(datagram, 0, sizeof(*datagram));
-	nqe_engine_lock(e);
-	k = nqe_engine_socket(e, socket);
-	taken = k && nqe_event_take_other(k, datagram);
-	nqe_engine_unlock(e);
-	return taken;
+	return k && nqe_event_take_other(k, datagram);
 }
 
 void nqe_datagram_release(struct nqe_datagram *datagram)
@@ -268,10 +264,10 @@ static bool nqe_event_from_session(struct nqe_engine *e, struct nqe_session *s,
 
 bool nqe_engine_next_event(struct nqe_engine *e, struct nqe_event *event)
 {
+	nqe_engine_guard(e);
 	bool taken = false;
 
 	memset(event, 0, sizeof(*event));
-	nqe_engine_lock(e);
 	while (e->eventful_head && !taken) {
 		struct nqe_session *s = e->eventful_head;
 
@@ -286,22 +282,18 @@ bool nqe_engine_next_event(struct nqe_engine *e, struct nqe_event *event)
 				nqe_event_eventful(e, s);
 		}
 	}
-	nqe_engine_unlock(e);
 	return taken;
 }
 
 int nqe_session_acknowledge(struct nqe_engine *e, u32 session, u64 sequence)
 {
-	struct nqe_session *s;
-	int err = -ENOENT;
+	nqe_engine_guard(e);
+	struct nqe_session *s = nqe_engine_session(e, session);
 
-	nqe_engine_lock(e);
-	s = nqe_engine_session(e, session);
-	if (s) {
-		err = sequence <= s->sequence ? 0 : -EINVAL;
-		if (!err)
-			s->acknowledged = max(s->acknowledged, sequence);
-	}
-	nqe_engine_unlock(e);
-	return err;
+	if (!s)
+		return -ENOENT;
+	if (sequence > s->sequence)
+		return -EINVAL;
+	s->acknowledged = max(s->acknowledged, sequence);
+	return 0;
 }

@@ -463,7 +463,7 @@ enum nqd_drop_reason nqd_conn_rx_opened(struct nqd_conn *c, u64 now, const struc
 		nqd_conn_rx_keys(c, now, rx);
 	nqd_received_add(&c->received, rx->pn, now, rx->ecn);
 	nqd_ack_on_packet(&c->ack, &c->received, now, rx->pn, scan.eliciting, rx->ecn == NQD_ECN_CE,
-			  c->recovery.rtt.smoothed);
+			  nqd_rtt_known(&c->recovery.rtt));
 	nqd_state_received(&c->state, now);
 	if (unlikely(rx->path != NQD_PATH_ACTIVE))
 		nqd_path_candidate_received(&c->path, rx->size);

@@ -24,7 +24,7 @@ int nqd_conn_set_congestion(struct nqd_conn *c, u64 now, enum nqd_congestion kin
 			      nqd_sent_next_pn(&c->recovery.sent), c->recovery.rtt.smoothed, now);
 
 	if (!ret)
-		c->recovery.cc = cc;
+		nqd_recovery_set_congestion(&c->recovery, &cc, now);
 	return ret;
 }
 

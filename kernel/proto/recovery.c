@@ -56,6 +56,20 @@ void nqd_recovery_set_mtu(struct nqd_recovery *r, u32 max_datagram_size)
 }
 
 /**
+ * nqd_recovery_set_congestion() - another congestion controller takes over
+ * @r: recovery
+ * @cc: initialised by nqd_cc_init()
+ * @now: time, ns
+ *
+ * Its pace counts from now on, not only from the next acknowledgement.
+ */
+void nqd_recovery_set_congestion(struct nqd_recovery *r, const struct nqd_cc *cc, u64 now)
+{
+	r->cc = *cc;
+	nqd_recovery_set_pace(r, now);
+}
+
+/**
  * nqd_recovery_can_send() - may a packet that counts in flight leave?
  * @r: recovery
  * @now: time, ns

@@ -139,6 +139,7 @@ enum nqd_send_verdict {
 };
 
 int nqd_recovery_init(struct nqd_recovery *r, const struct nqd_recovery_config *cfg, u64 now);
+void nqd_recovery_set_congestion(struct nqd_recovery *r, const struct nqd_cc *cc, u64 now);
 void nqd_recovery_set_mtu(struct nqd_recovery *r, u32 max_datagram_size);
 enum nqd_send_verdict nqd_recovery_can_send(struct nqd_recovery *r, u64 now, u32 size, u64 *when);
 u32 nqd_recovery_budget(struct nqd_recovery *r, u64 now, u32 size, u32 max_packets);

@@ -293,14 +293,26 @@ def test_a_short_idle_timeout_says_the_same(setting: Setting) -> None:
     assert wire.now - start < 6
 
 
-def test_icmp_errors_are_believed_the_second_time_only(setting: Setting) -> None:
+@pytest.mark.parametrize(
+    ("code", "name", "fix"),
+    [
+        (errno.ECONNREFUSED, "ECONNREFUSED", "is the server running there"),
+        (errno.ENETUNREACH, "ENETUNREACH", "no route leads there"),
+        (errno.EHOSTUNREACH, "EHOSTUNREACH", "no route leads there"),
+        (errno.EACCES, "EACCES", "a firewall forbids it"),
+    ],
+)
+def test_icmp_errors_are_believed_the_second_time_only(
+    setting: Setting, code: int, name: str, fix: str
+) -> None:
     wire = Wire()
     client = HandshakeEngine.client(setting.client, local=CLIENT, remote=SERVER, now=wire.now)
-    client.report_icmp(errno.ECONNREFUSED, wire.now)
+    client.report_icmp(code, wire.now)
     assert client.phase is Phase.HANDSHAKE
-    client.report_icmp(errno.ECONNREFUSED, wire.now)
+    client.report_icmp(code, wire.now)
     assert isinstance(client.error, UnreachableError)
-    assert "ECONNREFUSED" in str(client.error)
+    assert name in str(client.error)
+    assert fix in str(client.error)
 
 
 def test_icmp_errors_do_not_end_a_handshake_that_is_answered(setting: Setting) -> None:

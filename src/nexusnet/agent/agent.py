@@ -60,6 +60,10 @@ def network_id(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
+# The file is not there, or nothing is behind it.
+NO_TUN: Final = frozenset({errno.ENOENT, errno.ENXIO, errno.ENODEV})
+
+
 def create_device(planes: PlaneHost, device: Device) -> Device:
     """Make the virtual device.
 
@@ -86,7 +90,7 @@ def create_device(planes: PlaneHost, device: Device) -> Device:
                 "this machine has no TUN (/dev/net/tun): run `modprobe tun`,"
                 " or let the container have the device"
             )
-            if not TUN_DEVICE.exists() or error.errno in {errno.ENOENT, errno.ENXIO}:
+            if not TUN_DEVICE.exists() or error.errno in NO_TUN:
                 raise StartError(missing) from error
         raise StartError(
             fixes.get(error.errno or 0, f"cannot make the device {name}: {error.strerror}")

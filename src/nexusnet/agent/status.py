@@ -17,7 +17,7 @@ from nexusnet.agent.peers import Peer
 from nexusnet.agent.plane import PlaneHost
 from nexusnet.agent.tunnel import Tunnel
 from nexusnet.dataplane.protocol import DataPlaneError
-from nexusnet.netlink.generated import StatsAttributes
+from nexusnet.netlink.generated import L3Stats, QuicStats, StatsAttributes
 from nexusnet.session import Device, Endpoint
 
 SCHEMA: Final = 1
@@ -32,21 +32,21 @@ def _drops(stats: StatsAttributes) -> dict[str, int]:
     return {count.reason.name.lower(): count.packets for count in stats.drop}
 
 
+def _traffic(stats: L3Stats | QuicStats) -> dict[str, int]:
+    return {
+        "received_packets": stats.rx_packets,
+        "received_bytes": stats.rx_bytes,
+        "sent_packets": stats.tx_packets,
+        "sent_bytes": stats.tx_bytes,
+    }
+
+
 def _session_counters(stats: StatsAttributes) -> dict[str, Any]:
     counters: dict[str, Any] = {"drops": _drops(stats)}
     if stats.l3 is not None:
-        counters["inner"] = {
-            "received_packets": stats.l3.rx_packets,
-            "received_bytes": stats.l3.rx_bytes,
-            "sent_packets": stats.l3.tx_packets,
-            "sent_bytes": stats.l3.tx_bytes,
-        }
+        counters["inner"] = _traffic(stats.l3)
     if stats.quic is not None:
-        counters["quic"] = {
-            "received_packets": stats.quic.rx_packets,
-            "received_bytes": stats.quic.rx_bytes,
-            "sent_packets": stats.quic.tx_packets,
-            "sent_bytes": stats.quic.tx_bytes,
+        counters["quic"] = _traffic(stats.quic) | {
             "sent_ack_only": stats.quic.tx_ack_only_packets,
             "sent_probes": stats.quic.tx_probe_packets,
             "pacing_delays": stats.quic.pacing_delays,

@@ -4,9 +4,10 @@
 import datetime as dt
 import hashlib
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +17,8 @@ from cryptography.x509.oid import NameOID
 from nexusnet.handshake.errors import CredentialsError
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+
+_T = TypeVar("_T")
 
 FINGERPRINT_LENGTH: Final = 32
 """Bytes of a SHA-256 digest."""
@@ -53,6 +56,39 @@ def parse_fingerprint(text: str) -> bytes:
     return digest
 
 
+# What cryptography says about text that is no PEM helps nobody who runs an agent.
+
+
+def _read_chain(pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise CredentialsError(
+            "no PEM certificate; `nexus genkey --mode tls` makes one with its key"
+        ) from error
+
+
+def _read_key(pem: bytes) -> PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as error:
+        raise CredentialsError(
+            "no unencrypted PEM private key; `nexus genkey --mode tls` makes it and a certificate"
+        ) from error
+    if not isinstance(key, PrivateKey):
+        raise CredentialsError("the private key must be ECDSA, Ed25519 or RSA")
+    return key
+
+
+def _read_file(path: Path, read: Callable[[bytes], _T]) -> _T:
+    try:
+        return read(path.read_bytes())
+    except OSError as error:
+        raise CredentialsError(f"{path}: {error.strerror}") from error
+    except CredentialsError as error:
+        raise CredentialsError(f"{path}: {error}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A certificate with its private key.
@@ -79,18 +115,15 @@ class Credentials:
         Raises:
             CredentialsError: not PEM, an unsupported key type, or a key of another certificate.
         """
-        try:
-            chain = x509.load_pem_x509_certificates(certificates)
-        except ValueError as error:
-            raise CredentialsError(f"no PEM certificate: {error}") from error
-        try:
-            key = serialization.load_pem_private_key(private_key, password=None)
-        except (ValueError, TypeError) as error:
-            raise CredentialsError(f"no unencrypted PEM private key: {error}") from error
-        if not isinstance(key, PrivateKey):
-            raise CredentialsError("the private key must be ECDSA, Ed25519 or RSA")
+        return cls._of(_read_chain(certificates), _read_key(private_key))
+
+    @classmethod
+    def _of(cls, chain: list[x509.Certificate], key: PrivateKey) -> Self:
         if _spki(key.public_key()) != _spki(chain[0].public_key()):
-            raise CredentialsError("the private key does not belong to the certificate")
+            raise CredentialsError(
+                "the private key does not belong to the certificate: name the two that were made"
+                " together"
+            )
         return cls(chain[0], key, tuple(chain[1:]))
 
     @classmethod
@@ -100,14 +133,10 @@ class Credentials:
         Raises:
             CredentialsError: as `from_pem`, or a file cannot be read; names the file.
         """
-        contents = []
-        for path in (certificate_file, key_file):
-            try:
-                contents.append(path.read_bytes())
-            except OSError as error:
-                raise CredentialsError(f"{path}: {error.strerror}") from error
+        chain = _read_file(certificate_file, _read_chain)
+        key = _read_file(key_file, _read_key)
         try:
-            return cls.from_pem(*contents)
+            return cls._of(chain, key)
         except CredentialsError as error:
             raise CredentialsError(f"{certificate_file}, {key_file}: {error}") from error
 

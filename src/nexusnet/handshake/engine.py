@@ -221,10 +221,10 @@ class HandshakeEngine:
         self._refusals += 1
         if self._refusals >= REFUSALS:
             host, port = self.remote
+            name = errno.errorcode.get(code, code)
             self._fail(
                 UnreachableError(
-                    f"{host} port {port} is not reachable ({errno.errorcode.get(code, code)}): is"
-                    " the server running there, and is the address right?"
+                    f"{host} port {port} is not reachable ({name}): {_what_to_check(code, host)}"
                 )
             )
 
@@ -467,3 +467,14 @@ class HandshakeEngine:
             self._connection.wipe()
             self._connection = None
             self._diversion = None
+
+
+def _what_to_check(code: int, host: str) -> str:
+    """Return what to do about an ICMP error, or about what the kernel knows without one."""
+    match code:
+        case errno.ECONNREFUSED:
+            return "is the server running there, and is the address right?"
+        case errno.EACCES | errno.EPERM:
+            return "a firewall forbids it, on this machine or on the way"
+        case _:
+            return f"no route leads there: see `ip route get {host}`, and check the address"
