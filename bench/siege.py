@@ -2,11 +2,13 @@
 """A thousand bogus Initials a second while a tunnel runs: what it costs, and who still gets in.
 
 Two namespaces, two agents in mode reality, the camouflage target in the server's namespace. The
-flood, the target and the load all share this machine's cores with both agents.
+flood, the target and the load all share this machine's cores with both agents. What the first two
+take by being here is measured as well: the same flood, sent to the target past the server's agent.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import datetime as dt
 import json
@@ -26,7 +28,7 @@ from nexusnet.cli.client import ask
 from nexusnet.demo.errors import DemoError
 from nexusnet.demo.measure import Load, wait_for
 from nexusnet.demo.namespaces import CABLE, End, ip, two_ends
-from nexusnet.demo.processes import Program, running
+from nexusnet.demo.processes import Program, cpu_seconds, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +51,15 @@ class Result:
     """One siege.
 
     Attributes:
-        quiet_bits_per_second: TCP through the tunnel, without a siege.
-        siege_bits_per_second: the same during one.
+        quiet_bits_per_second: TCP through the tunnel, without a siege: mean of before and after.
+        rig_bits_per_second: the same while the flood goes to the target past the server's agent.
+        siege_bits_per_second: the same during a siege.
         bogus_per_second: Initials that were sent.
         quiet_mib: memory of the server's agent before.
         siege_mib: the most that it had during the siege.
+        rig_cpu_percent: of one core, that the flood and the target used during the siege.
         server_cpu_percent: of one core, that the server's agent used for strangers alone.
-        guests: genuine clients that knocked during the siege.
+        guests: genuine clients that knocked during the siege, beside a busy tunnel.
         guests_in: of these, those that got in.
         guest_seconds: median time that they took.
         client_cpu_ms: CPU time of a client's handshake.
@@ -65,10 +69,12 @@ class Result:
     """
 
     quiet_bits_per_second: float
+    rig_bits_per_second: float
     siege_bits_per_second: float
     bogus_per_second: float
     quiet_mib: float
     siege_mib: float
+    rig_cpu_percent: float
     server_cpu_percent: float
     guests: int
     guests_in: int
@@ -103,6 +109,15 @@ class Helper:
             raise EndError("a helper without pipes")
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
+
+    def ask(self, line: str) -> str:
+        """Send it a line, and return the next one that it prints."""
+        self.tell(line)
+        return self.line()
+
+    def cpu_seconds(self) -> float:
+        """CPU time that it has used."""
+        return cpu_seconds(self.process.pid)
 
     def stop(self) -> None:
         """End it."""
@@ -173,6 +188,15 @@ class Scene:
             agents=self.agents,
         )
         return load.tcp().bits_per_second
+
+    @contextlib.contextmanager
+    def flood(self, port: int) -> Iterator[Helper]:
+        """Have bogus Initials sent to a port of the server for the time of a block."""
+        arguments = (self.server.ipv4, str(port), FLOODERS, str(RATE), SITE)
+        with helper(self.client, "bench.siege_flood", *arguments) as flood:
+            flood.line()
+            flood.tell("go")
+            yield flood
 
     def knock(self, seconds: float) -> list[dict[str, float]]:
         """Have genuine clients come for a time."""
@@ -247,45 +271,50 @@ def run(*, quick: bool) -> list[Result]:
 def siege(found: Scene, seconds: float) -> Result:
     """Measure without a siege and during one."""
     agent = found.agents[0]
-    quiet = found.throughput(seconds / 3)
-    before = agent.cpu_seconds()
+    before_it = found.throughput(seconds / 3)
+    cpu = agent.cpu_seconds()
     alone = [one for one in found.knock(seconds / 3) if "seconds" in one]
-    server_cpu = (agent.cpu_seconds() - before) / max(1, len(alone))
+    server_cpu = (agent.cpu_seconds() - cpu) / max(1, len(alone))
     client_cpu = sum(one["cpu"] for one in alone) / max(1, len(alone))
+    found.site.ask("cheap")
+    with found.flood(SITE_PORT):
+        rig = found.throughput(seconds / 2)
     mib = resident_mib(agent)
     watch = Watch(agent)
     watch.start()
-    flood_seconds = 2 * seconds
-    arguments = (found.server.ipv4, str(PORT), FLOODERS, str(RATE), f"{flood_seconds:g}", SITE)
-    with helper(found.client, "bench.siege_flood", *arguments) as flood:
-        flood.line()
-        found.site.tell("cheap")
-        found.site.line()
-        flood.tell("go")
-        time.sleep(1)
-        besieged = found.throughput(seconds / 2)
-        before, begin = agent.cpu_seconds(), time.monotonic()
+    with found.flood(PORT) as flood:
+        begin, cpu = time.monotonic(), agent.cpu_seconds()
+        rig_cpu = flood.cpu_seconds() + found.site.cpu_seconds()
         time.sleep(seconds / 6)
-        busy = 100 * (agent.cpu_seconds() - before) / (time.monotonic() - begin)
-        guests = found.knock(seconds / 2)
-        sent = int(flood.line().split()[1])
+        elapsed = time.monotonic() - begin
+        busy = 100 * (agent.cpu_seconds() - cpu) / elapsed
+        rig_busy = 100 * (flood.cpu_seconds() + found.site.cpu_seconds() - rig_cpu) / elapsed
+        besieged = found.throughput(seconds)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            load = pool.submit(found.throughput, seconds / 2)
+            guests = found.knock(seconds / 2)
+            load.result()
+        sent = int(flood.ask("stop").split()[1])
+        flood_seconds = time.monotonic() - begin
     watch.over.set()
     watch.join(5)
+    quiet = (before_it + found.throughput(seconds / 3)) / 2
     inside = sorted(one["seconds"] for one in guests if "seconds" in one)
-    listener = found.status("server")
     return Result(
         quiet_bits_per_second=quiet,
+        rig_bits_per_second=rig,
         siege_bits_per_second=besieged,
         bogus_per_second=sent / flood_seconds,
         quiet_mib=mib,
         siege_mib=watch.most,
+        rig_cpu_percent=rig_busy,
         server_cpu_percent=busy,
         guests=len(guests),
         guests_in=len(inside),
         guest_seconds=inside[len(inside) // 2] if inside else float("nan"),
         client_cpu_ms=1000 * client_cpu,
         server_cpu_ms=1000 * server_cpu,
-        strangers=strangers(listener),
+        strangers=strangers(found.status("server")),
         complaints=complaints(besieged / quiet, watch.most - mib, len(inside), len(guests)),
     )
 
@@ -312,11 +341,21 @@ def table(results: list[Result]) -> str:
     """Return the results as text."""
     lines = []
     for one in results:
-        share = one.siege_bits_per_second / one.quiet_bits_per_second
+        quiet, rig, besieged = (
+            bits / 1e6
+            for bits in (
+                one.quiet_bits_per_second,
+                one.rig_bits_per_second,
+                one.siege_bits_per_second,
+            )
+        )
         lines += [
             f"bogus Initials          {one.bogus_per_second:8.0f} /s",
-            f"tunnel, TCP, quiet      {one.quiet_bits_per_second / 1e6:8.0f} Mbit/s",
-            f"tunnel, TCP, besieged   {one.siege_bits_per_second / 1e6:8.0f} Mbit/s  {share:.0%}",
+            f"tunnel, TCP, quiet      {quiet:8.0f} Mbit/s",
+            f"  flood past the server {rig:8.0f} Mbit/s  {rig / quiet:.0%}: what the rig takes",
+            f"  besieged              {besieged:8.0f} Mbit/s  {besieged / quiet:.0%}",
+            f"    of the line above it                  {besieged / rig:.0%}",
+            f"flood and target, CPU   {one.rig_cpu_percent:8.0f} % of a core",
             f"server's memory         {one.quiet_mib:8.0f} MiB, {one.siege_mib:.0f} MiB at most",
             f"server's CPU, strangers {one.server_cpu_percent:8.0f} % of a core",
             f"genuine clients         {one.guests_in:8d} of {one.guests} got in",

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bogus Initials from a thousand ports of 250 addresses.
 
-Usage: python -m bench.siege_flood HOST PORT NETWORK RATE SECONDS NAME
+Usage: python -m bench.siege_flood HOST PORT NETWORK RATE NAME
 In turn: whole hellos without an authenticator, halves of hellos, and packets that do not open; each
-with a connection ID of its own. Says "ready" once they are made, "done N" at the end.
+with a connection ID of its own. Says "ready" once they are made, begins at a line, ends at the
+next one, and says "done N".
 """
 
 import os
+import select
 import socket
 import sys
 import time
@@ -16,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.reality.hellos import Hello
 from tests.reality.initials import crypto_frame, initial, new_dcid
 
+PAUSE = 0.002
 SOCKETS = 1000
 HOSTS = 250
-MAX_MADE = 30_000
+MADE = 10_000
 STEP = 617
 """From one sender to the next; no divisor of their number."""
 
@@ -46,23 +49,22 @@ def ports(network: str) -> list[socket.socket]:
     return found
 
 
-def main(target: tuple[str, int], network: str, rate: int, seconds: float, name: str) -> None:
+def main(target: tuple[str, int], network: str, rate: int, name: str) -> None:
     """Send at a steady rate."""
-    made = [bogus(number, name) for number in range(min(int(rate * seconds), MAX_MADE))]
+    made = [bogus(number, name) for number in range(MADE)]
     senders = ports(network)
     print("ready", flush=True)
     sys.stdin.readline()
     begin = time.monotonic()
     sent = 0
-    while (now := time.monotonic() - begin) < seconds:
-        due = min(int(now * rate), sent + 100)
+    while not select.select([sys.stdin], [], [], PAUSE)[0]:
+        due = min(int((time.monotonic() - begin) * rate), sent + 100)
         for number in range(sent, due):
-            senders[number * STEP % SOCKETS].sendto(made[number % len(made)], target)
+            senders[number * STEP % SOCKETS].sendto(made[number % MADE], target)
         sent = max(sent, due)
-        time.sleep(0.002)
     print(f"done {sent}", flush=True)
 
 
 if __name__ == "__main__":
-    _, host_, port_, network_, rate_, seconds_, name_ = sys.argv
-    main((host_, int(port_)), network_, int(rate_), float(seconds_), name_)
+    _, host_, port_, network_, rate_, name_ = sys.argv
+    main((host_, int(port_)), network_, int(rate_), name_)

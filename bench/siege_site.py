@@ -50,8 +50,9 @@ async def main(port: int, name: str) -> None:
         private_key=credentials.private_key,
     )
     loop = asyncio.get_running_loop()
+    everywhere = "0.0.0.0"  # noqa: S104 - in a namespace; a flood may come past the server
     transport, site = await loop.create_datagram_endpoint(
-        lambda: Site(configuration=configuration), local_addr=("127.0.0.1", port)
+        lambda: Site(configuration=configuration), local_addr=(everywhere, port)
     )
     print("ready", flush=True)
     while line := (await loop.run_in_executor(None, sys.stdin.readline)).strip():

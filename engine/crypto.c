@@ -262,6 +262,20 @@ int nqe_crypto_derive(u32 suite, const u8 *secret, u8 *key, u8 *iv, u8 *hp)
 	return err;
 }
 
+int nqe_crypto_initial_secret(const u8 *dcid, u32 len, bool client, u8 *secret)
+{
+	static const u8 salt[] = { 0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17,
+				   0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a };
+	const struct nqe_crypto_suite *s =
+		nqe_crypto_suite(NQD_CIPHER_SUITE_AES_128_GCM_SHA256);
+	u8 initial[EVP_MAX_MD_SIZE];
+
+	if (!HMAC(s->hash(), salt, sizeof(salt), dcid, len, initial, NULL))
+		return -EIO;
+	return nqe_crypto_expand(s, initial, client ? "client in" : "server in", secret,
+				 s->secret_len);
+}
+
 int nqe_crypto_next_secret(u32 suite, const u8 *secret, u8 *next)
 {
 	const struct nqe_crypto_suite *s = nqe_crypto_suite(suite);

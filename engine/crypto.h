@@ -134,6 +134,12 @@ int nqe_crypto_masks(struct nqe_crypto *c, const u8 *samples, u8 *masks, u32 cou
 int nqe_crypto_derive(u32 suite, const u8 *secret, u8 *key, u8 *iv, u8 *hp);
 
 /*
+ * Secret of the Initial packets of a client or a server, for AES-128-GCM; @dcid: the client's first
+ * Destination Connection ID (RFC 9001 section 5.2). 0, or -EIO where libcrypto fails.
+ */
+int nqe_crypto_initial_secret(const u8 *dcid, u32 len, bool client, u8 *secret);
+
+/*
  * The next generation's secret ("quic ku", RFC 9001 section 6.1). @next may be @secret. Returns as
  * above.
  */

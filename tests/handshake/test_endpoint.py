@@ -369,7 +369,7 @@ def test_datagrams_of_the_data_plane_reach_the_server(live: Setting) -> None:
         while not opening.done():
             item = udp.receive()
             if isinstance(item, Received):
-                server.receive(item)
+                server.receive([item])
             else:
                 await asyncio.sleep(0.001)
         client = await opening

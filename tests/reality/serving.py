@@ -14,7 +14,7 @@ from nexusnet.handshake.profile import utc_now
 from nexusnet.handshake.udp import UdpSocket
 from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.crypto_stream import FirstMessage
-from nexusnet.reality.initial import InitialKeys
+from nexusnet.reality.initial import open_initial
 from nexusnet.reality.long_header import split_datagram
 from nexusnet.reality.server import RealityServer
 from nexusnet.reality.target import probe_target
@@ -85,7 +85,7 @@ def message_of(datagrams: list[bytes]) -> bytes:
     message = FirstMessage(1)
     for data in datagrams:
         (packet,) = split_datagram(data)
-        payload = InitialKeys(packet.dcid, from_client=True).open(data, packet)
+        payload = open_initial(packet.dcid, data, packet, from_client=True)
         assert payload is not None
         for fragment in payload.fragments:
             message.add(fragment)

@@ -9,13 +9,12 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from aioquic.asyncio.client import connect
-from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import serve
-from aioquic.h3.connection import H3_ALPN, H3Connection
-from aioquic.h3.events import DataReceived, HeadersReceived
+from aioquic.h3.connection import H3_ALPN
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import ProtocolNegotiated, QuicEvent
 
+from nexusnet.demo.probe import Probe
+from nexusnet.demo.site import Site
 from tests.reality.port import PAGE, SITE_NAME
 
 if TYPE_CHECKING:
@@ -27,46 +26,10 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-class SiteProtocol(QuicConnectionProtocol):
-    """Serves one page."""
+class PlainSite(Site):
+    """Serves the page of these tests, of which a browser makes a document without changing it."""
 
-    _h3: H3Connection | None = None
-
-    def quic_event_received(self, event: QuicEvent) -> None:
-        if isinstance(event, ProtocolNegotiated):
-            self._h3 = H3Connection(self._quic)
-        if self._h3 is None:
-            return
-        for item in self._h3.handle_event(event):
-            if isinstance(item, HeadersReceived):
-                headers = [(b":status", b"200"), (b"content-type", b"text/html")]
-                self._h3.send_headers(item.stream_id, headers)
-                self._h3.send_data(item.stream_id, PAGE, end_stream=True)
-                self.transmit()
-
-
-class PageProtocol(QuicConnectionProtocol):
-    """Loads one page."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._h3 = H3Connection(self._quic)
-        self.page = b""
-        self.loaded = asyncio.Event()
-
-    def request(self) -> None:
-        stream = self._quic.get_next_available_stream_id()
-        headers = [(b":method", b"GET"), (b":scheme", b"https"), (b":path", b"/")]
-        headers.append((b":authority", SITE_NAME.encode()))
-        self._h3.send_headers(stream, headers, end_stream=True)
-        self.transmit()
-
-    def quic_event_received(self, event: QuicEvent) -> None:
-        for item in self._h3.handle_event(event):
-            if isinstance(item, DataReceived):
-                self.page += item.data
-                if item.stream_ended:
-                    self.loaded.set()
+    page = PAGE
 
 
 @contextlib.asynccontextmanager
@@ -83,7 +46,7 @@ async def real_site(
         **options,
     )
     server = await serve(
-        LOOPBACK, 0, configuration=configuration, create_protocol=SiteProtocol, retry=retry
+        LOOPBACK, 0, configuration=configuration, create_protocol=PlainSite, retry=retry
     )
     try:
         transport = server._transport
@@ -103,11 +66,10 @@ async def load_page(remote: Address, site: Credentials, *, local_port: int = 0) 
         cadata=site.to_pem()[0],
     )
     async with connect(
-        *remote, configuration=configuration, create_protocol=PageProtocol, local_port=local_port
+        *remote, configuration=configuration, create_protocol=Probe, local_port=local_port
     ) as protocol:
-        assert isinstance(protocol, PageProtocol)
-        protocol.request()
-        await asyncio.wait_for(protocol.loaded.wait(), 20)
+        assert isinstance(protocol, Probe)
+        await protocol.load(SITE_NAME)
         return protocol.page
 
 

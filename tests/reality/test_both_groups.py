@@ -10,7 +10,7 @@ import pytest
 
 from nexusnet.reality.client_hello import parse_client_hello
 from nexusnet.reality.crypto_stream import FirstMessage
-from nexusnet.reality.initial import InitialKeys
+from nexusnet.reality.initial import open_initial
 from nexusnet.reality.key_exchange import Group
 from nexusnet.reality.long_header import PacketType, parse_long_header, split_datagram
 from tests.handshake.test_endpoint import within
@@ -43,7 +43,7 @@ def server_hello_of(dcid: bytes, datagrams: list[bytes]) -> bytes:
     for data in datagrams:
         for packet in split_datagram(data):
             if packet.packet_type is PacketType.INITIAL:
-                payload = InitialKeys(dcid, from_client=False).open(data, packet)
+                payload = open_initial(dcid, data, packet, from_client=False)
                 for fragment in payload.fragments if payload else ():
                     message.add(fragment)
     return message.message

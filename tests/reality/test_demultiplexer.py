@@ -17,7 +17,7 @@ from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.reality.decision import Reason
 from nexusnet.reality.demultiplexer import Fate
 from nexusnet.reality.flows import RelayLimits
-from nexusnet.reality.initial import InitialKeys
+from nexusnet.reality.initial import open_initial
 from nexusnet.reality.long_header import split_datagram
 from tests.handshake.wire import CLIENT, SERVER, Wire
 from tests.reality.hellos import Hello
@@ -289,6 +289,25 @@ def test_a_silent_site_delays_but_does_not_prevent(net: Net) -> None:
     assert net.demultiplexer.counts[Fate.TARGET_SILENT] == 1
 
 
+def test_a_handshake_that_keeps_silent_has_no_timer_that_spins(
+    genuine: Setting, site_credentials: Credentials
+) -> None:
+    """Its engine wants to send, and to send again; nothing may be due until it may."""
+    net = Net(genuine, site_credentials, limits=RelayLimits(answer=3.0))
+    net.wire.detach(TARGET)
+    net.client()
+    net.wire.run(lambda: net.demultiplexer.counts[Fate.ACCEPTED] == 1)
+    steps = 0
+    while not sent_to(net.wire, CLIENT):
+        assert net.wire.step()
+        due = net.demultiplexer.deadline()
+        assert due is None or due > net.wire.now
+        steps += 1
+    # The client's repetitions, and the end of the silence.
+    assert steps < 20
+    assert net.demultiplexer.counts[Fate.TARGET_SILENT] == 1
+
+
 def test_an_acknowledgement_of_the_site_is_no_answer(net: Net) -> None:
     net.wire.detach(TARGET)
     client = net.client()
@@ -325,7 +344,7 @@ class Splitting:
         self.cut = True
         data = out[0].data
         (packet,) = split_datagram(data)
-        payload = InitialKeys(packet.dcid, from_client=True).open(data, packet)
+        payload = open_initial(packet.dcid, data, packet, from_client=True)
         assert payload is not None
         hello = payload.fragments[0].data
         step = len(hello) // len(self.order) + 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nexusnet.quic.errors import QuicError
 from nexusnet.reality.crypto_stream import MAX_GAPS, MAX_MESSAGE, FirstMessage, Progress
-from nexusnet.reality.initial import CryptoFragment, InitialKeys, is_answer
+from nexusnet.reality.initial import CryptoFragment, is_answer, open_initial
 from nexusnet.reality.long_header import (
     PacketType,
     parse_long_header,
@@ -36,12 +36,12 @@ def test_rfc_9001_server_initial() -> None:
     (packet,) = split_datagram(RFC_SERVER_INITIAL)
     assert packet.packet_type is PacketType.INITIAL
     assert (packet.dcid, packet.scid) == (b"", bytes.fromhex("f067a5502a4262b5"))
-    payload = InitialKeys(RFC_DCID, from_client=False).open(RFC_SERVER_INITIAL, packet)
+    payload = open_initial(RFC_DCID, RFC_SERVER_INITIAL, packet, from_client=False)
     assert payload is not None
     assert payload.packet_number == 1
     assert [fragment.offset for fragment in payload.fragments] == [0]
     assert payload.fragments[0].data.startswith(bytes.fromhex("020000560303eefce7f7b37b"))
-    assert InitialKeys(RFC_DCID, from_client=True).open(RFC_SERVER_INITIAL, packet) is None
+    assert open_initial(RFC_DCID, RFC_SERVER_INITIAL, packet, from_client=True) is None
 
 
 @pytest.mark.parametrize("pn_length", [1, 2, 3, 4])
@@ -51,7 +51,7 @@ def test_what_aioquic_seals_is_opened(pn_length: int) -> None:
     datagram = initial(frames, dcid, pn=7, pn_length=pn_length, token=b"t" * 70)
     (packet,) = split_datagram(datagram)
     assert packet.token == b"t" * 70
-    payload = InitialKeys(dcid, from_client=True).open(datagram, packet)
+    payload = open_initial(dcid, datagram, packet, from_client=True)
     assert payload is not None
     assert payload.packet_number == 7
     assert payload.fragments == (CryptoFragment(5, b"later"), CryptoFragment(0, b"first"))
@@ -61,7 +61,7 @@ def test_what_aioquic_seals_is_opened(pn_length: int) -> None:
         changed = bytearray(datagram)
         changed[at] ^= 0x01
         packets = list(split_datagram(bytes(changed)))
-        opened = [InitialKeys(dcid, from_client=True).open(bytes(changed), one) for one in packets]
+        opened = [open_initial(dcid, bytes(changed), one, from_client=True) for one in packets]
         assert not any(opened), at
 
 
@@ -83,7 +83,7 @@ def test_malformed_frames_are_an_error(frames: bytes) -> None:
     datagram = initial(frames.rjust(8, b"\x01"), dcid, size=0)
     (packet,) = split_datagram(datagram)
     with pytest.raises(QuicError):
-        InitialKeys(dcid, from_client=True).open(datagram, packet)
+        open_initial(dcid, datagram, packet, from_client=True)
 
 
 def test_ack_and_close_are_skipped() -> None:
@@ -91,7 +91,7 @@ def test_ack_and_close_are_skipped() -> None:
     frames = b"\x03\x09\x01\x01\0\x02\x01\x01\x02\x03" + crypto_frame(0, b"x") + b"\x1c\0\0\x02no"
     datagram = initial(frames, dcid)
     (packet,) = split_datagram(datagram)
-    payload = InitialKeys(dcid, from_client=True).open(datagram, packet)
+    payload = open_initial(dcid, datagram, packet, from_client=True)
     assert payload is not None
     assert payload.fragments == (CryptoFragment(0, b"x"),)
     assert payload.closes
@@ -104,7 +104,7 @@ def test_any_bytes_are_read_or_refused(front: bytes, rest: bytes) -> None:
     assert all(packet.end <= len(data) for packet in packets)
     for packet in packets:
         if packet.packet_type is PacketType.INITIAL:
-            assert InitialKeys(packet.dcid, from_client=True).open(data, packet) is None
+            assert open_initial(packet.dcid, data, packet, from_client=True) is None
 
 
 @given(st.binary(max_size=60))

@@ -188,7 +188,7 @@ def test_the_port_goes_on_for_the_data_plane(site: Credentials) -> None:
             async def plane() -> None:
                 while True:
                     while isinstance(item := udp.receive(), Received):
-                        scene.server.receive(item)
+                        scene.server.receive([item])
                     await asyncio.sleep(0.001)
 
             task = asyncio.get_running_loop().create_task(plane())
@@ -231,7 +231,7 @@ def test_ecn_is_copied_by_the_sockets(site: Credentials, host: str, codepoint: E
         for option in (10, 23) if host == "::1" else (10,):
             level = socket.IPPROTO_IPV6 if option == 23 else socket.IPPROTO_IP
             (flow,) = scene_sockets(server)
-            assert flow.sock.getsockopt(level, option) == 3
+            assert flow.getsockopt(level, option) == 3
         server.close()
         client.close()
         target.close()
@@ -239,7 +239,7 @@ def test_ecn_is_copied_by_the_sockets(site: Credentials, host: str, codepoint: E
     within(scenario())
 
 
-def scene_sockets(server: RealityServer) -> list[UdpSocket]:
+def scene_sockets(server: RealityServer) -> list[socket.socket]:
     relay = server.demultiplexer._upstream
     return list(relay._sockets.values())  # type: ignore[attr-defined]
 
@@ -256,11 +256,10 @@ def test_a_flood_of_bogus_hellos_is_bounded(site: Credentials) -> None:
                 hello = Hello(server_name=SITE_NAME).encode()
                 garbage = [initial(b"\x01" * 20, new_dcid()) for _ in range(50)]
                 bogus = [hello_datagrams(hello, new_dcid())[0] for _ in range(400)]
-                deliver = scene.server.receive
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 for number, data in enumerate(bogus + garbage):
                     remote = (f"127.0.{number % 8}.1", sink.getsockname()[1])
-                    deliver(Received(data, scene.server.local, remote))
+                    scene.server.receive([Received(data, scene.server.local, remote)])
                     assert len(scene.server.demultiplexer.flows) <= 50
                     assert len(scene_sockets(scene.server)) <= 50
                     if number % 25 == 0:
@@ -347,7 +346,7 @@ def test_without_descriptors_strangers_are_lost_and_the_server_lives(
             try:
                 for port in range(1000, 1200):
                     stranger = Received(b"\x40" + bytes(40), scene.server.local, (LOOPBACK, port))
-                    scene.server.receive(stranger)
+                    scene.server.receive([stranger])
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             assert len(scene.server.demultiplexer.flows) == 64

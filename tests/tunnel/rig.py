@@ -310,8 +310,7 @@ class ServerSide:
         return self.rig.underlay.host, self.udp.local[1]
 
     def pass_on(self) -> None:
-        for received in strays(self.endpoint, self.udp.local):
-            self.server.receive(received)
+        self.server.receive(strays(self.endpoint, self.udp.local))
 
     async def session(self, at: Visit = pass_by, number: int | None = None) -> Installed:
         """The handover of the next client's connection; `at` is awaited at every stage."""

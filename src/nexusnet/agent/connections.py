@@ -7,9 +7,11 @@ A mode says what its handshakes are told; sockets, names, and the handover are t
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TextIO
 
 from nexusnet.agent.config import Config, PeerSettings, split_endpoint
@@ -21,6 +23,8 @@ from nexusnet.dataplane.protocol import DataPlane, DataPlaneError, UdpEndpoint
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Received
 from nexusnet.handshake.endpoint import AcceptedConnection, ClientConnection, Server
+from nexusnet.handshake.engine import HandshakeEngine
+from nexusnet.handshake.errors import HandshakeError
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.udp import UdpSocket
 from nexusnet.session import Endpoint
@@ -52,8 +56,12 @@ def set_mark(sock: socket.socket, mark: int | None) -> None:
 
 def address_text(endpoint: Endpoint) -> tuple[str, int]:
     """Return an endpoint as the handshake engines write it."""
-    scope = f"%{endpoint.scope_id}" if endpoint.scope_id else ""
-    return f"{endpoint.address}{scope}", endpoint.port
+    return _host_text(endpoint.address, endpoint.scope_id), endpoint.port
+
+
+@functools.lru_cache(maxsize=4096)
+def _host_text(address: IPv4Address | IPv6Address, scope_id: int) -> str:
+    return f"{address}%{scope_id}" if scope_id else str(address)
 
 
 def take_strays(endpoint: UdpEndpoint, local: tuple[str, int]) -> list[Received]:
@@ -311,8 +319,7 @@ class SocketListener:
 
     def pass_on_strays(self) -> None:
         """Give the handshakes what the data plane has no session for."""
-        for received in take_strays(self._endpoint, self._server.local):
-            self._server.receive(received)
+        self._server.receive(take_strays(self._endpoint, self._server.local))
 
     def over(self, connection: AcceptedConnection) -> None:
         """Hear that a connection's session is over."""
@@ -331,6 +338,29 @@ class SocketListener:
         with contextlib.suppress(DataPlaneError):
             self._endpoint.close()
         self._server.close()
+
+
+def listen_address(config: Config) -> tuple[str, int]:
+    """Return where a server listens.
+
+    Raises:
+        StartError: it does not say so.
+    """
+    if config.listen is None:
+        raise StartError("[listen] is missing")
+    return str(config.listen.address), config.listen.port
+
+
+def reporting(
+    on_failure: Callable[[str, HandshakeError], None] | None,
+) -> Callable[[HandshakeEngine, HandshakeError], None]:
+    """Return what tells the client's address and why, for each handshake that failed."""
+
+    def failed(engine: HandshakeEngine, error: HandshakeError) -> None:
+        if on_failure is not None:
+            on_failure(f"{engine.remote[0]} port {engine.remote[1]}", error)
+
+    return failed
 
 
 def explain_listen_error(address: tuple[str, int], error: OSError) -> StartError:

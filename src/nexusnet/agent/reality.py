@@ -14,6 +14,8 @@ from nexusnet.agent.connections import (
     SocketDialer,
     SocketListener,
     explain_listen_error,
+    listen_address,
+    reporting,
     resolve,
     set_mark,
 )
@@ -23,7 +25,6 @@ from nexusnet.agent.replay_file import RecordingDecider, ReplayFile
 from nexusnet.agent.tls import read_authorities
 from nexusnet.dataplane.protocol import DataPlane, DataPlaneError
 from nexusnet.handshake.endpoint import AcceptedConnection
-from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.errors import CredentialsError, HandshakeError
 from nexusnet.handshake.profile import EngineConfig, TransportProfile, utc_now
 from nexusnet.handshake.udp import UdpSocket
@@ -163,8 +164,9 @@ class RealityListener(SocketListener):
             StartError: the port is taken or not ours to take, or the target does not do.
             CredentialsError: a key cannot be used.
         """
-        if config.listen is None or config.reality.target is None:
-            raise StartError("[listen] or reality.target is missing")
+        if config.reality.target is None:
+            raise StartError("reality.target is missing")
+        local = listen_address(config)
         loop = asyncio.get_running_loop()
         credentials = load_server_credentials(config)
         target = Target(config, mark)
@@ -187,11 +189,6 @@ class RealityListener(SocketListener):
             tls_context=RealityServerTls,
         )
 
-        def failed(engine: HandshakeEngine, error: HandshakeError) -> None:
-            if on_failure is not None:
-                on_failure(f"{engine.remote[0]} port {engine.remote[1]}", error)
-
-        local = (str(config.listen.address), config.listen.port)
         try:
             server = RealityServer.serve(
                 engine,
@@ -204,7 +201,7 @@ class RealityListener(SocketListener):
                 ),
                 mark=mark,
                 wall_clock=lambda: wall_clock().timestamp(),
-                on_failure=failed,
+                on_failure=reporting(on_failure),
             )
             listener = cls(server, plane, template.cid.length, mark)
         except BaseException as error:

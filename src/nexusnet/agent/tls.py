@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TextIO
 
 from nexusnet.agent.config import Config, PeerSettings
-from nexusnet.agent.connections import SocketDialer, SocketListener, explain_listen_error
+from nexusnet.agent.connections import (
+    SocketDialer,
+    SocketListener,
+    explain_listen_error,
+    listen_address,
+    reporting,
+)
 from nexusnet.agent.errors import StartError, explain_os_error
 from nexusnet.dataplane.protocol import DataPlane
 from nexusnet.handshake.credentials import Credentials
 from nexusnet.handshake.endpoint import Server
-from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.errors import CertificateExpiredError, ClockError, HandshakeError
 from nexusnet.handshake.profile import EngineConfig, TransportProfile, utc_now
 from nexusnet.handshake.verify import (
@@ -147,19 +152,12 @@ class TlsListener(SocketListener):
             StartError: the port is taken or not ours to take, or the certificate is not valid.
             CredentialsError: certificate or key cannot be used.
         """
-        if config.listen is None:
-            raise StartError("[listen] is missing")
+        address = listen_address(config)
         credentials = load_credentials(config, wall_clock())
         self._pins = pins_of(config)
         engine = engine_config(config, PinnedFingerprints(self._pins), credentials, key_log=key_log)
-
-        def failed(engine: HandshakeEngine, error: HandshakeError) -> None:
-            if on_failure is not None:
-                on_failure(f"{engine.remote[0]} port {engine.remote[1]}", error)
-
-        address = (str(config.listen.address), config.listen.port)
         try:
-            server = Server.listen(engine, address, on_failure=failed)
+            server = Server.listen(engine, address, on_failure=reporting(on_failure))
         except OSError as error:
             raise explain_listen_error(address, error) from error
         super().__init__(server, plane, engine.profile.connection_id_length, mark)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,10 +49,14 @@ def get_endpoint(source: Any) -> Endpoint | None:
     """Read struct nqe_address; None where it holds no address or port."""
     if not source.family or not source.port:
         return None
-    octets = bytes(ffi.buffer(source.ip))
-    if source.family == 4:
-        return Endpoint(IPv4Address(octets[:4]), source.port)
-    return Endpoint(IPv6Address(octets), source.port, source.scope)
+    address = _ip(source.family, bytes(ffi.buffer(source.ip)))
+    return Endpoint(address, source.port, source.scope if address.version == 6 else 0)
+
+
+# What arrives is mostly of the same few peers, or of strangers by the thousand.
+@functools.lru_cache(maxsize=4096)
+def _ip(family: int, octets: bytes) -> IPv4Address | IPv6Address:
+    return IPv4Address(octets[:4]) if family == 4 else IPv6Address(octets)
 
 
 def put_cids(

@@ -56,13 +56,17 @@ class Sight:
 
 
 class Probe(QuicConnectionProtocol):
-    """Loads a page."""
+    """Loads a page.
+
+    Attributes:
+        page: as far as it is there.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._h3 = H3Connection(self._quic)
         self._status = 0
-        self._page = b""
+        self.page = b""
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -71,7 +75,7 @@ class Probe(QuicConnectionProtocol):
             if isinstance(item, HeadersReceived):
                 self._status = int(dict(item.headers)[b":status"])
             elif isinstance(item, DataReceived):
-                self._page += item.data
+                self.page += item.data
                 if item.stream_ended and not self._done.done():
                     self._done.set_result(None)
 
@@ -91,8 +95,8 @@ class Probe(QuicConnectionProtocol):
             status=self._status,
             certificate=str(attribute.value),
             fingerprint=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
-            page=hashlib.sha256(self._page).hexdigest(),
-            octets=len(self._page),
+            page=hashlib.sha256(self.page).hexdigest(),
+            octets=len(self.page),
         )
 
 

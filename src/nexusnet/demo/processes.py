@@ -55,13 +55,7 @@ class Program:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that it has used, its threads' included."""
-        try:
-            text = Path(f"/proc/{self.process.pid}/stat").read_text()
-        except OSError:
-            return 0.0
-        # proc_pid_stat(5): utime and stime are fields 14 and 15; the name may hold spaces.
-        fields = text.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_seconds(self.process.pid)
 
     def stop(self) -> int:
         """End it, politely first; return its exit status."""
@@ -72,6 +66,17 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used, its threads' included; 0 where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name may hold spaces.
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 @contextlib.contextmanager

@@ -20,8 +20,13 @@ PAGE: Final = b"<!doctype html><title>A site</title><p>Nothing but a site.\n" * 
 
 
 class Site(QuicConnectionProtocol):
-    """Answers every request with the page."""
+    """Answers every request with the page.
 
+    Attributes:
+        page: what is served.
+    """
+
+    page = PAGE
     _h3: H3Connection | None = None
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -34,7 +39,7 @@ class Site(QuicConnectionProtocol):
             if isinstance(item, HeadersReceived):
                 headers = [(b":status", b"200"), (b"content-type", b"text/html")]
                 self._h3.send_headers(item.stream_id, headers)
-                self._h3.send_data(item.stream_id, PAGE, end_stream=True)
+                self._h3.send_data(item.stream_id, self.page, end_stream=True)
         self.transmit()
 
 

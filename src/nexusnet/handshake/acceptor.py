@@ -8,7 +8,6 @@ begins something new. All else is counted and dropped.
 
 import enum
 import heapq
-import ipaddress
 import itertools
 import os
 from collections import Counter, deque
@@ -29,7 +28,7 @@ from aioquic.quic.retry import QuicRetryTokenHandler
 
 from nexusnet.handshake.aioquic_names import ensure_aioquic
 from nexusnet.handshake.connection import FIRST_DCID_LENGTH, TunnelConnection
-from nexusnet.handshake.datagram import Address, Received, Transmit
+from nexusnet.handshake.datagram import Address, Received, Transmit, network_of
 from nexusnet.handshake.engine import LONG_HEADER, HandshakeEngine, Phase
 from nexusnet.handshake.errors import CredentialsError
 from nexusnet.handshake.events import EngineEvent
@@ -84,11 +83,6 @@ class Limits:
 def random_connection_id(length: int) -> Callable[[], bytes]:
     """Return a source of random connection IDs of `length` bytes."""
     return lambda: os.urandom(length)
-
-
-def _network(address: Address) -> bytes:
-    ip = ipaddress.ip_address(address[0].partition("%")[0])
-    return ip.packed if ip.version == 4 else ip.packed[:8]
 
 
 class Acceptor:
@@ -320,7 +314,7 @@ class Acceptor:
             engine.receive(datagram, now)
         if not connection.packets_received:
             return None
-        network = _network(remote)
+        network = network_of(remote)
         self._pending[engine] = network
         self._pending_of[network] += 1
         self._by_connection_id[connection_id] = engine
@@ -342,7 +336,7 @@ class Acceptor:
         """Return why no handshake with a client at `remote` may begin now; None where one may."""
         if len(self._pending) >= self._limits.pending:
             return Drop.TOO_MANY_PENDING
-        if self._pending_of[_network(remote)] >= self._limits.pending_per_address:
+        if self._pending_of[network_of(remote)] >= self._limits.pending_per_address:
             return Drop.TOO_MANY_FROM_ADDRESS
         return None
 

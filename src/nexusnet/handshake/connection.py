@@ -200,6 +200,18 @@ class TunnelConnection(QuicConnection):
 
     # What the handshake does differently
 
+    @property
+    def _spin_bit(self) -> bool:
+        """Never set: the data plane takes no part in it, nor does the browser of the profile.
+
+        RFC 9000 section 17.4 leaves it to each end, for each connection.
+        """
+        return False
+
+    @_spin_bit.setter
+    def _spin_bit(self, value: bool) -> None:
+        del value
+
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
         # aioquic offers no way to bring one's own context; it has set this one up completely and

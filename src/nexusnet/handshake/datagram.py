@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """UDP datagrams as they pass between the engines and the socket."""
 
+import functools
+import ipaddress
 from dataclasses import dataclass, field
 
 from nexusnet.handshake.connection import Ecn
 
 Address = tuple[str, int]
 """IP address (with `%scope` where link-local) and UDP port."""
+
+
+@functools.lru_cache(maxsize=4096)
+def network_of(address: Address) -> bytes:
+    """Return what counts as one client: an IPv4 address, or an IPv6 /64."""
+    ip = ipaddress.ip_address(address[0].partition("%")[0])
+    return ip.packed if ip.version == 4 else ip.packed[:8]
 
 
 @dataclass(frozen=True, slots=True)

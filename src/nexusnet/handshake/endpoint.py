@@ -8,7 +8,7 @@ Order of a handover: `export` (from then on datagrams are only kept), HOLD in th
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, Self
 
 from nexusnet.handshake.acceptor import Acceptor, Limits
@@ -22,7 +22,7 @@ from nexusnet.handshake.udp import UdpSocket, normal_address
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 64
+BATCH: Final = 16
 """Datagrams read before anything is sent, so that a flood cannot starve the answers."""
 
 
@@ -83,9 +83,7 @@ class Pump:
         """Leave the socket alone."""
         self.stop_reading()
         self._running = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._cancel_timer()
 
     def kick(self) -> None:
         """Send what the driver has to send, and set its timer."""
@@ -94,18 +92,27 @@ class Pump:
         now = self._loop.time()
         if self._timer is not None and self._timer.when() <= now:
             # Overdue. Who kicks all the time, as in a flood, would put it off for ever.
+            self._cancel_timer()
             self._driver.handle_deadline(now)
         for transmit in self._driver.transmit(now):
             code = self._udp.send(transmit)
             if code:
                 self._driver.report_send_error(transmit, code, now)
-        deadline = self._driver.deadline()
-        if self._timer is not None and self._timer.when() != deadline:
-            self._timer.cancel()
-            self._timer = None
+        self._set_timer(self._driver.deadline())
+        self._on_progress()
+
+    def _set_timer(self, deadline: float | None) -> None:
+        if self._timer is not None and (deadline is None or self._timer.when() > deadline):
+            self._cancel_timer()
+        # One that goes off too early does no harm and is set anew then. In a flood the deadline
+        # moves with every datagram.
         if self._timer is None and deadline is not None:
             self._timer = self._loop.call_at(deadline, self._tick)
-        self._on_progress()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _tick(self) -> None:
         self._timer = None
@@ -385,10 +392,13 @@ class Server:
         self._connections.pop(connection.engine, None)
         self.acceptor.release(connection.engine)
 
-    def receive(self, datagram: Received) -> None:
-        """Take a datagram that the data plane read from the socket and did not know."""
-        self._driver.receive(datagram, asyncio.get_running_loop().time())
-        self._pump.kick()
+    def receive(self, datagrams: Sequence[Received]) -> None:
+        """Take datagrams that the data plane read from the socket and did not know."""
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(datagrams), BATCH):
+            for datagram in datagrams[start : start + BATCH]:
+                self._driver.receive(datagram, loop.time())
+            self._pump.kick()
 
     def detach(self) -> UdpSocket:
         """Stop reading the socket; what is handed to `receive` is still answered through it."""

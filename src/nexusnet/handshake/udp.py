@@ -33,6 +33,9 @@ IN_PKTINFO: Final = struct.Struct("=i4s4s")
 IN6_PKTINFO: Final = struct.Struct("=16si")
 ANCILLARY_SIZE: Final = 256
 
+AncillaryRecord = tuple[int, int, bytes]
+"""Level, type and content, as `sendmsg` takes and `recvmsg` gives them."""
+
 CACHED: Final = 4096
 """Addresses whose reading is remembered: it costs more than a system call."""
 
@@ -72,15 +75,13 @@ class UdpSocket:
     Attributes:
         sock: the socket itself, handed to the data plane after the handshake.
         local: where it is bound; the address may be a wildcard.
-        buffer_granted: receive buffer in bytes that the kernel granted.
     """
 
-    def __init__(self, sock: socket.socket, *, buffer_size: int = BUFFER_SIZE) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         """Take over a bound UDP socket and set it up.
 
         Args:
             sock: the socket.
-            buffer_size: bytes to ask for, in either direction.
 
         Raises:
             OSError: it is no UDP socket of IPv4 or IPv6.
@@ -93,18 +94,15 @@ class UdpSocket:
         name = sock.getsockname()
         self.local: Address = (plain_ip(name[0]), name[1])
         self._wildcard = _ip(self.local[0]).is_unspecified
-        self._connected = False
         self._reports_icmp = False
-        self._set_options(buffer_size)
-        self.buffer_granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        self._set_options()
 
     @classmethod
-    def bind(cls, local: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
+    def bind(cls, local: Address) -> Self:
         """Open a socket on a local address; an IPv6 wildcard takes IPv4 as well.
 
         Args:
             local: address and port.
-            buffer_size: bytes to ask for, in either direction.
 
         Raises:
             OSError: the address is not ours, the port is taken or needs privilege; names both.
@@ -116,8 +114,8 @@ class UdpSocket:
         try:
             if is_v6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            sock.bind(_sockaddr(local, is_v6=is_v6))
-            return cls(sock, buffer_size=buffer_size)
+            sock.bind(socket_address(local, is_v6=is_v6))
+            return cls(sock)
         except OSError as error:
             sock.close()
             raise OSError(
@@ -125,11 +123,11 @@ class UdpSocket:
             ) from error
 
     @classmethod
-    def for_remote(cls, remote: Address, *, buffer_size: int = BUFFER_SIZE) -> Self:
+    def for_remote(cls, remote: Address) -> Self:
         """Open a socket on any port, of the address family of `remote`."""
         is_v6 = _ip(remote[0]).version == 6
         wildcard = "::" if is_v6 else "0.0.0.0"  # noqa: S104 - a client's own port
-        return cls.bind((wildcard, 0), buffer_size=buffer_size)
+        return cls.bind((wildcard, 0))
 
     def connect(self, remote: Address) -> None:
         """Exchange datagrams with one peer only.
@@ -137,18 +135,14 @@ class UdpSocket:
         Raises:
             OSError: there is no route.
         """
-        self.sock.connect(_sockaddr(remote, is_v6=self._is_v6))
-        self._connected = True
+        self.sock.connect(socket_address(remote, is_v6=self._is_v6))
 
-    def _set_options(self, buffer_size: int) -> None:
+    def _set_options(self) -> None:
         sock = self.sock
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, buffer_size)
-        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+        set_path_options(sock)
         if self._is_v6:
-            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -215,66 +209,86 @@ class UdpSocket:
         )
 
     @staticmethod
-    def _ancillary(messages: list[tuple[int, int, bytes]]) -> tuple[str | None, Ecn]:
+    def _ancillary(messages: list[AncillaryRecord]) -> tuple[str | None, Ecn]:
         local: str | None = None
-        ecn = Ecn.NOT_ECT
         for level, kind, payload in messages:
             if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
                 # The third field is the destination of the packet.
-                local = str(ipaddress.ip_address(IN_PKTINFO.unpack(payload)[2]))
+                local = socket.inet_ntoa(IN_PKTINFO.unpack(payload)[2])
             elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
                 packed, index = IN6_PKTINFO.unpack(payload)
                 ip = ipaddress.IPv6Address(packed)
                 local = plain_ip(f"{ip}%{index}" if ip.is_link_local else str(ip))
-            elif (level, kind) == (socket.IPPROTO_IP, socket.IP_TOS):
-                ecn = Ecn(payload[0] & 3)
-            elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_TCLASS):
-                ecn = Ecn(struct.unpack("=i", payload)[0] & 3)
-        return local, ecn
+        return local, read_ecn(messages)
 
     def send(self, transmit: Transmit) -> int:
         """Send a datagram; return 0, or the `errno` why it was not sent.
 
         A full send buffer counts as sent: QUIC makes good for loss.
         """
-        ancillary: list[tuple[int, int, bytes]] = []
-        source = _ip(transmit.local[0])
-        if self._wildcard and not source.is_unspecified:
-            ancillary.append(self._source(source))
+        ancillary: list[AncillaryRecord] = []
+        if self._wildcard:
+            ancillary += _source_records(transmit.local[0])
+        remote = socket_address(transmit.remote, is_v6=self._is_v6)
         if transmit.ecn is not Ecn.NOT_ECT:
-            ancillary += self._ecn_mark(transmit)
+            is_v4 = _ip(transmit.remote[0]).version == 4
+            ancillary.append(ecn_record(transmit.ecn, is_v4=is_v4))
         try:
-            if self._connected:
-                self.sock.sendmsg([transmit.data], ancillary)
-            else:
-                remote = _sockaddr(transmit.remote, is_v6=self._is_v6)
-                self.sock.sendmsg([transmit.data], ancillary, 0, remote)
+            self.sock.sendmsg([transmit.data], ancillary, 0, remote)
         except BlockingIOError:
             return 0
         except OSError as error:
             return error.errno or errno.EIO
         return 0
 
-    def _source(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, int, bytes]:
-        if ip.version == 4:
-            # Understood by both kinds of socket where the destination is IPv4.
-            return socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, ip.packed, bytes(4))
-        return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, IN6_PKTINFO.pack(ip.packed, 0)
-
-    @staticmethod
-    def _ecn_mark(transmit: Transmit) -> list[tuple[int, int, bytes]]:
-        mark = struct.pack("=i", transmit.ecn)
-        if _ip(transmit.remote[0]).version == 4:
-            # Understood by both kinds of socket where the destination is IPv4.
-            return [(socket.IPPROTO_IP, socket.IP_TOS, mark)]
-        return [(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, mark)]
-
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
 
 
-def _sockaddr(address: Address, *, is_v6: bool) -> tuple[str, int] | tuple[str, int, int, int]:
+def set_path_options(sock: socket.socket) -> None:
+    """Set DF on what a socket sends, and have it report the ECN codepoints of what arrives."""
+    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+
+
+def read_ecn(messages: list[AncillaryRecord]) -> Ecn:
+    """Return the ECN codepoint of a datagram that came with these records."""
+    for level, kind, payload in messages:
+        if level == socket.IPPROTO_IP and kind == socket.IP_TOS:
+            return Ecn(payload[0] & 3)
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_TCLASS:
+            return Ecn(struct.unpack("=i", payload)[0] & 3)
+    return Ecn.NOT_ECT
+
+
+@functools.lru_cache(maxsize=CACHED)
+def _source_records(host: str) -> tuple[AncillaryRecord, ...]:
+    """Return what makes a socket of many addresses send from this one."""
+    ip = _ip(host)
+    if ip.is_unspecified:
+        return ()
+    if ip.version == 4:
+        # Understood by both kinds of socket where the destination is IPv4.
+        return ((socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, ip.packed, bytes(4))),)
+    return ((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, IN6_PKTINFO.pack(ip.packed, 0)),)
+
+
+def ecn_record(ecn: Ecn, *, is_v4: bool) -> AncillaryRecord:
+    """Return what has a datagram to an IPv4 or IPv6 address carry an ECN codepoint."""
+    mark = struct.pack("=i", ecn)
+    if is_v4:
+        # Understood by both kinds of socket where the destination is IPv4.
+        return socket.IPPROTO_IP, socket.IP_TOS, mark
+    return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, mark
+
+
+@functools.lru_cache(maxsize=CACHED)
+def socket_address(address: Address, *, is_v6: bool) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return an address as a socket of IPv4 or IPv6 takes it; mapped where IPv6 sends to IPv4."""
     host, port = address
     if not is_v6:
         return host, port

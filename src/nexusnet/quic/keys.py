@@ -2,7 +2,6 @@
 """Key derivation and key update (RFC 9001 sections 5.1 and 6.1; RFC 8446 section 7.1)."""
 
 import enum
-import hmac
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
@@ -61,9 +60,6 @@ def hkdf_expand_label(
     """
     full_label = b"tls13 " + label.encode()
     info = length.to_bytes(2, "big") + bytes([len(full_label)]) + full_label + b"\0"
-    if length <= algorithm.digest_size:
-        # RFC 5869 section 2.3: one block is one HMAC, and a server derives for every stranger.
-        return hmac.digest(secret, info + b"\x01", algorithm.name)[:length]
     return HKDFExpand(algorithm=algorithm, length=length, info=info).derive(secret)
 
 

@@ -5,9 +5,9 @@ What is malformed here is relayed: the camouflage target answers it as it likes.
 """
 
 import enum
-from collections.abc import Iterator
+import struct
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 RANDOM_OFFSET: Final = 6
 """Where `random` begins in the handshake message: after type, length and legacy_version."""
@@ -21,6 +21,8 @@ HEADER_LENGTH: Final = 4
 CLIENT_HELLO: Final = 1
 LEGACY_VERSION: Final = 0x0303
 HOST_NAME: Final = 0
+TAG_LENGTH: Final = 4
+"""Bytes of number and length in front of an extension or a key share."""
 
 X25519: Final = 0x001D
 X25519_LENGTH: Final = 32
@@ -142,31 +144,33 @@ class ClientHello:
 class _Reader:
     """Fields in order; runs off no end."""
 
-    __slots__ = ("_data", "_offset", "_what")
+    __slots__ = ("_data", "_end", "_offset", "_what")
 
     def __init__(self, data: bytes, what: str) -> None:
         self._data = data
+        self._end = len(data)
         self._offset = 0
         self._what = what
 
     @property
     def left(self) -> int:
-        return len(self._data) - self._offset
+        return self._end - self._offset
 
     def take(self, length: int) -> bytes:
-        if length > self.left:
-            text = f"{self._what}: {length} bytes announced, {self.left} left"
-            raise HelloError(HelloFault.TRUNCATED, text)
         start = self._offset
-        self._offset = start + length
-        return self._data[start : self._offset]
+        end = start + length
+        if end > self._end:
+            text = f"{self._what}: {length} bytes announced, {self._end - start} left"
+            raise HelloError(HelloFault.TRUNCATED, text)
+        self._offset = end
+        return self._data[start:end]
 
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size: int, minimum: int = 0, maximum: int = 65535) -> bytes:
         """Read a vector with a length field of `size` bytes (RFC 8446 section 3.4)."""
-        length = self.number(size)
+        length = int.from_bytes(self.take(size), "big")
         if not minimum <= length <= maximum:
             text = f"{self._what}: a vector of {length} bytes, {minimum} to {maximum} are legal"
             raise HelloError(HelloFault.ILLEGAL_VALUE, text)
@@ -177,24 +181,26 @@ class _Reader:
             raise HelloError(HelloFault.TRAILING, f"{self._what}: {self.left} bytes too many")
 
 
-T = TypeVar("T")
-
-
-def _unique(items: Iterator[tuple[int, T]], what: str) -> Iterator[tuple[int, T]]:
-    seen: set[int] = set()
-    for number, item in items:
-        if number in seen:
-            raise HelloError(HelloFault.DUPLICATE, f"{what} {number:#06x} appears twice")
-        seen.add(number)
-        yield number, item
-
-
-def _tagged(data: bytes, what: str, least: int) -> Iterator[tuple[int, bytes]]:
-    """Read entries of a 16-bit number and a vector of at least `least` bytes."""
-    reader = _Reader(data, what)
-    while reader.left:
-        number = reader.number(2)
-        yield number, reader.vector(2, least)
+def _tagged(data: bytes, what: str, entry: str, least: int) -> dict[int, bytes]:
+    """Read entries of a 16-bit number, none twice, and a vector of at least `least` bytes."""
+    entries: dict[int, bytes] = {}
+    start, end = 0, len(data)
+    # Most of a hello comes through here, of every stranger: no call for each field.
+    while start < end:
+        begin = start + TAG_LENGTH
+        stop = begin + int.from_bytes(data[start + 2 : begin], "big")
+        if begin > end or stop > end:
+            text = f"{what}: an entry goes on for {max(begin, stop) - end} bytes behind the end"
+            raise HelloError(HelloFault.TRUNCATED, text)
+        number = int.from_bytes(data[start : start + 2], "big")
+        if stop - begin < least:
+            text = f"{what}: an entry of {stop - begin} bytes, {least} are the least"
+            raise HelloError(HelloFault.ILLEGAL_VALUE, text)
+        if number in entries:
+            raise HelloError(HelloFault.DUPLICATE, f"{entry} {number:#06x} appears twice")
+        entries[number] = data[begin:stop]
+        start = stop
+    return entries
 
 
 def _whole(data: bytes, what: str, size: int, minimum: int) -> bytes:
@@ -208,7 +214,7 @@ def _whole(data: bytes, what: str, size: int, minimum: int) -> bytes:
 def _numbers(data: bytes, what: str) -> tuple[int, ...]:
     if len(data) % 2:
         raise HelloError(HelloFault.ILLEGAL_VALUE, f"{what}: an odd number of bytes")
-    return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+    return struct.unpack(f">{len(data) // 2}H", data)
 
 
 def _server_name(data: bytes) -> str:
@@ -278,24 +284,20 @@ def parse_client_hello(message: bytes) -> ClientHello:
     block = reader.vector(2)
     reader.end()
     # Data behind the length that the message itself states is `end`'s finding as well.
-    extensions = tuple(
-        Extension(number, data)
-        for number, data in _unique(_tagged(block, "extensions", 0), "extension")
-    )
-    known = {extension.type: extension.data for extension in extensions}
+    known = _tagged(block, "extensions", "extension", 0)
 
     def numbers(kind: ExtensionType, size: int = 2) -> tuple[int, ...]:
         data = known.get(kind)
         name = kind.name.lower()
         return () if data is None else _numbers(_whole(data, name, size, 2), name)
 
-    shares: tuple[KeyShare, ...] = ()
+    shares: dict[int, bytes] = {}
     if ExtensionType.KEY_SHARE in known:
         # An empty list asks for a HelloRetryRequest (RFC 8446 section 4.2.8).
-        entries = _tagged(_whole(known[ExtensionType.KEY_SHARE], "key_share", 2, 0), "key_share", 1)
-        shares = tuple(KeyShare(group, data) for group, data in _unique(entries, "key share"))
+        entries = _whole(known[ExtensionType.KEY_SHARE], "key_share", 2, 0)
+        shares = _tagged(entries, "key_share", "key share", 1)
     psk = ExtensionType.PRE_SHARED_KEY in known
-    if psk and extensions[-1].type != ExtensionType.PRE_SHARED_KEY:
+    if psk and next(reversed(known)) != ExtensionType.PRE_SHARED_KEY:
         # RFC 8446 section 4.2.11.
         raise HelloError(HelloFault.ILLEGAL_VALUE, "pre_shared_key is not the last extension")
     name = known.get(ExtensionType.SERVER_NAME)
@@ -306,13 +308,13 @@ def parse_client_hello(message: bytes) -> ClientHello:
         session_id=session_id,
         cipher_suites=suites,
         compression_methods=compression,
-        extensions=extensions,
+        extensions=tuple(Extension(number, data) for number, data in known.items()),
         server_name=None if name is None else _server_name(name),
         alpn=() if alpn is None else _alpn(alpn),
         groups=numbers(ExtensionType.SUPPORTED_GROUPS),
         signature_algorithms=numbers(ExtensionType.SIGNATURE_ALGORITHMS),
         supported_versions=numbers(ExtensionType.SUPPORTED_VERSIONS, 1),
-        key_shares=shares,
+        key_shares=tuple(KeyShare(group, data) for group, data in shares.items()),
         has_psk=psk,
         transport_parameters=known.get(ExtensionType.QUIC_TRANSPORT_PARAMETERS),
     )

@@ -28,7 +28,7 @@ from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.crypto_stream import Progress
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Relay
 from nexusnet.reality.flows import Flow, FlowState, FlowTable, Path, RelayLimits, Reply
-from nexusnet.reality.initial import InitialKeys, is_answer
+from nexusnet.reality.initial import is_answer, open_initial
 from nexusnet.reality.long_header import (
     FIXED_BIT,
     HEADER_FORM,
@@ -179,7 +179,6 @@ class Demultiplexer:
             and not self._sessions.knows(packet.dcid)
         ):
             flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
-            flow.keys = InitialKeys(packet.dcid, from_client=True)
             self._undecided.append((now + self._limits.undecided, flow))
             self._to_target(flow, datagram, now)
         else:
@@ -249,6 +248,7 @@ class Demultiplexer:
             self._flush(flow)
         elif flow.state is FlowState.ACCEPTED:
             self._speak(flow)
+        flow.state = FlowState.CLOSED
         self.flows.remove(flow)
         self._upstream.close(flow.number)
 
@@ -267,7 +267,7 @@ class Demultiplexer:
             if packet.packet_type is not PacketType.INITIAL or packet.dcid != flow.dcid:
                 continue
             try:
-                payload = flow.keys.open(datagram.data, packet) if flow.keys else None
+                payload = open_initial(packet.dcid, datagram.data, packet, from_client=True)
             except QuicError:
                 self._reject(flow, Fate.IMPOSSIBLE_HELLO, now)
                 return
@@ -352,7 +352,6 @@ class Demultiplexer:
         self._octets -= flow.octets
         flow.octets = 0
         flow.held, flow.replies = [], []
-        flow.keys = None
 
     def _check_buffers(self, flow: Flow, now: float) -> None:
         limits = self._limits
@@ -411,22 +410,14 @@ class Demultiplexer:
 
     def deadline(self) -> float | None:
         """Return when `handle_deadline` is due, in seconds; None for never."""
-        for queue, state in (
-            (self._undecided, FlowState.UNDECIDED),
-            (self._waiting, FlowState.ACCEPTED),
-        ):
-            while queue and queue[0][1].state is not state:
-                queue.popleft()
-            while queue and self.flows.get(queue[0][1].number) is None:
-                queue.popleft()
-        times = [self.acceptor.deadline()]
-        times += [queue[0][0] for queue in (self._undecided, self._waiting) if queue]
-        if self._over:
-            times.append(self._over[0][0])
+        times = [queue[0][0] for queue in (self._undecided, self._waiting, self._over) if queue]
+        handshakes = self.acceptor.deadline()
+        if handshakes is not None:
+            times.append(handshakes)
         idlest = self.flows.idlest()
         if idlest is not None:
             times.append(idlest.active + self._limits.idle)
-        return min((time for time in times if time is not None), default=None)
+        return min(times, default=None)
 
     def handle_deadline(self, now: float) -> None:
         """Do what time asks for; `transmit` afterwards.
@@ -440,7 +431,7 @@ class Demultiplexer:
                 self._reject(flow, Fate.UNDECIDED_TOO_LONG, now)
         while self._waiting and self._waiting[0][0] <= now:
             _, flow = self._waiting.popleft()
-            if self.flows.get(flow.number) is flow:
+            if flow.state is FlowState.ACCEPTED:
                 self.counts[Fate.TARGET_SILENT] += 1
                 self._close(flow)
         while (idle := self.flows.idlest()) is not None and idle.active + self._limits.idle <= now:

@@ -7,17 +7,14 @@ told apart.
 """
 
 import enum
-import functools
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from nexusnet.handshake.connection import Ecn
-from nexusnet.handshake.datagram import Address, Received
+from nexusnet.handshake.datagram import Address, Received, network_of
 from nexusnet.reality.crypto_stream import FirstMessage
-from nexusnet.reality.initial import InitialKeys
 
 CLIENT_HELLO: Final = 1
 """HandshakeType client_hello (RFC 8446 section 4)."""
@@ -36,6 +33,7 @@ class FlowState(enum.Enum):
     RELAYED = "relayed"
     ACCEPTED = "accepted"
     """A genuine client's; kept until the target has answered too."""
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +76,6 @@ class Reply:
     ecn: Ecn
 
 
-@functools.lru_cache(maxsize=4096)
-def network_of(address: Address) -> bytes:
-    """Return what counts as one client: an IPv4 address, or an IPv6 /64."""
-    ip = ipaddress.ip_address(address[0].partition("%")[0])
-    return ip.packed if ip.version == 4 else ip.packed[:8]
-
-
 @dataclass(slots=True, eq=False)
 class Flow:
     """One flow.
@@ -96,7 +87,6 @@ class Flow:
         began: when, in seconds.
         state: what is known about it.
         active: when a datagram passed last, in seconds.
-        keys: open the client's Initials, while undecided.
         hello: the ClientHello as far as it is there.
         smallest: bytes of the smallest datagram with a part of the hello.
         held: the client's datagrams, for the handshake.
@@ -111,7 +101,6 @@ class Flow:
     began: float
     state: FlowState
     active: float = 0.0
-    keys: InitialKeys | None = None
     hello: FirstMessage = field(default_factory=lambda: FirstMessage(CLIENT_HELLO))
     smallest: int = 0
     held: list[Received] = field(default_factory=list)

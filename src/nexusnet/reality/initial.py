@@ -4,27 +4,15 @@
 RFC 9001 section 5.2. Only CRYPTO frames are looked at; what else an Initial may hold is skipped.
 """
 
-import hmac
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from nexusnet._engine import ffi, lib
 from nexusnet.quic.errors import QuicError, protocol_violation
-from nexusnet.quic.header_protection import SAMPLE_LENGTH, SAMPLE_OFFSET, header_protection
-from nexusnet.quic.keys import (
-    CipherSuite,
-    derive_header_key,
-    derive_packet_keys,
-    hkdf_expand_label,
-)
-from nexusnet.quic.packet_number import decode_packet_number
 from nexusnet.quic.reader import Reader
 from nexusnet.reality.long_header import LongHeaderPacket, PacketType, split_datagram
 
-INITIAL_SALT: Final = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
+TAG_LENGTH: Final = 16
 
 PADDING: Final = 0x00
 PING: Final = 0x01
@@ -32,9 +20,6 @@ ACK: Final = 0x02
 ACK_ECN: Final = 0x03
 CRYPTO: Final = 0x06
 CONNECTION_CLOSE: Final = 0x1C
-
-RESERVED_AND_LENGTH_BITS: Final = 0x0F
-"""Bits of the first byte that header protection covers in a long header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,60 +52,38 @@ class InitialPayload:
     closes: bool
 
 
-class InitialKeys:
-    """Opens one direction's Initial packets of one connection."""
+def open_initial(
+    original_dcid: bytes, datagram: bytes, packet: LongHeaderPacket, *, from_client: bool
+) -> InitialPayload | None:
+    """Open an Initial packet.
 
-    __slots__ = ("_aead", "_header", "_iv")
+    Args:
+        original_dcid: Destination Connection ID of the client's first Initial packet.
+        datagram: the datagram that it is in.
+        packet: where, from `split_datagram`.
+        from_client: whose packet it is.
 
-    def __init__(self, original_dcid: bytes, *, from_client: bool) -> None:
-        """Derive the keys.
+    Returns:
+        Its payload; None where it does not authenticate or is too short to.
 
-        Args:
-            original_dcid: Destination Connection ID of the client's first Initial packet.
-            from_client: whose packets are opened.
-        """
-        suite = CipherSuite.AES_128_GCM
-        initial_secret = hmac.digest(INITIAL_SALT, original_dcid, "sha256")
-        label = "client in" if from_client else "server in"
-        secret = hkdf_expand_label(hashes.SHA256(), initial_secret, label, 32)
-        keys = derive_packet_keys(suite, secret)
-        self._aead = AESGCM(keys.key)
-        self._iv = int.from_bytes(keys.iv, "big")
-        self._header = header_protection(suite, derive_header_key(suite, secret))
-
-    def open(self, datagram: bytes, packet: LongHeaderPacket) -> InitialPayload | None:
-        """Open an Initial packet.
-
-        Args:
-            datagram: the datagram that it is in.
-            packet: where, from `split_datagram`.
-
-        Returns:
-            Its payload; None where it does not authenticate or is too short to.
-
-        Raises:
-            QuicError: it authenticates, but its frames are malformed, or are none that an Initial
-                packet may hold (RFC 9000 section 17.2.2).
-        """
-        at = packet.pn_offset
-        sample = datagram[at + SAMPLE_OFFSET : at + SAMPLE_OFFSET + SAMPLE_LENGTH]
-        if at + SAMPLE_OFFSET + SAMPLE_LENGTH > packet.end:
-            return None
-        mask = self._header.mask(sample)
-        first = datagram[packet.start] ^ mask[0] & RESERVED_AND_LENGTH_BITS
-        pn_length = (first & 3) + 1
-        number = bytes(a ^ b for a, b in zip(datagram[at : at + pn_length], mask[1:], strict=False))
-        pn = decode_packet_number(int.from_bytes(number, "big"), pn_length)
-        header = bytes([first]) + datagram[packet.start + 1 : at] + number
-        try:
-            payload = self._aead.decrypt(
-                (self._iv ^ pn).to_bytes(12, "big"),
-                datagram[at + pn_length : packet.end],
-                header,
-            )
-        except InvalidTag:
-            return None
-        return _parse_payload(pn, payload)
+    Raises:
+        QuicError: it authenticates, but its frames are malformed, or are none that an Initial
+            packet may hold (RFC 9000 section 17.2.2).
+    """
+    work = bytearray(datagram[packet.start : packet.end])
+    number = ffi.new("u64 *")
+    header = lib.nqe_initial_open(
+        original_dcid,
+        len(original_dcid),
+        from_client,
+        ffi.from_buffer(work),
+        packet.pn_offset - packet.start,
+        len(work),
+        number,
+    )
+    if header < 0:
+        return None
+    return _parse_payload(number[0], bytes(work[header:-TAG_LENGTH]))
 
 
 def _parse_payload(pn: int, payload: bytes) -> InitialPayload:
@@ -169,10 +132,9 @@ def is_answer(original_dcid: bytes, datagram: bytes) -> bool:
     packets = list(split_datagram(datagram))
     if not packets or any(one.packet_type is not PacketType.INITIAL for one in packets):
         return True
-    keys = InitialKeys(original_dcid, from_client=False)
     for packet in packets:
         try:
-            payload = keys.open(datagram, packet)
+            payload = open_initial(original_dcid, datagram, packet, from_client=False)
         except QuicError:
             return True
         if payload is None or payload.fragments or payload.closes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nexusnet.quic.errors import QuicError
-from nexusnet.quic.reader import Reader
+from nexusnet.quic.varint import decode_varint
 
 VERSION_1: Final = 0x00000001
 
@@ -15,6 +15,9 @@ HEADER_FORM: Final = 0x80
 FIXED_BIT: Final = 0x40
 CONNECTION_ID_MAX: Final = 20
 """Longest connection ID of QUIC v1, in bytes."""
+
+SHORTEST: Final = 7
+"""Bytes of a long header with empty connection IDs: first byte, version, two lengths."""
 
 RETRY_TAG_LENGTH: Final = 16
 
@@ -28,6 +31,9 @@ class PacketType(enum.Enum):
     RETRY = 3
     VERSION_NEGOTIATION = "version_negotiation"
     OTHER_VERSION = "other_version"
+
+
+PACKET_TYPES: Final = tuple(PacketType(number) for number in range(4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,45 +73,50 @@ def parse_long_header(datagram: bytes, start: int = 0) -> LongHeaderPacket | Non
         The packet, or None where there is no long header, or one that breaks off, or, in version 1,
         one with a connection ID that is too long or a cleared Fixed Bit.
     """
-    if start >= len(datagram) or not datagram[start] & HEADER_FORM:
+    # Every stranger's datagrams come through here: no cursor object, no call for each field.
+    size = len(datagram)
+    if start + SHORTEST > size or not datagram[start] & HEADER_FORM:
         return None
-    reader = Reader(datagram, start + 1)
-    try:
-        version = int.from_bytes(reader.take(4), "big")
-        dcid = reader.take(reader.uint8())
-        scid = reader.take(reader.uint8())
-        if version != VERSION_1:
-            packet_type = PacketType.OTHER_VERSION if version else PacketType.VERSION_NEGOTIATION
-            end = len(datagram)
-            return LongHeaderPacket(packet_type, version, dcid, scid, b"", start, end, end)
-        if (
-            len(dcid) > CONNECTION_ID_MAX
-            or len(scid) > CONNECTION_ID_MAX
-            or not datagram[start] & FIXED_BIT
-        ):
-            return None
-        return _parse_version_1(datagram, start, dcid, scid, reader)
-    except QuicError:
+    version = int.from_bytes(datagram[start + 1 : start + 5], "big")
+    scid_at = start + SHORTEST + datagram[start + 5]
+    end = scid_at + datagram[scid_at - 1] if scid_at <= size else size + 1
+    if end > size:
         return None
+    dcid = datagram[start + 6 : scid_at - 1]
+    scid = datagram[scid_at:end]
+    if version != VERSION_1:
+        packet_type = PacketType.OTHER_VERSION if version else PacketType.VERSION_NEGOTIATION
+        return LongHeaderPacket(packet_type, version, dcid, scid, b"", start, size, size)
+    if (
+        len(dcid) > CONNECTION_ID_MAX
+        or len(scid) > CONNECTION_ID_MAX
+        or not datagram[start] & FIXED_BIT
+    ):
+        return None
+    return _parse_version_1(datagram, start, dcid, scid, end)
 
 
 def _parse_version_1(
-    datagram: bytes, start: int, dcid: bytes, scid: bytes, reader: Reader
-) -> LongHeaderPacket:
-    packet_type = PacketType((datagram[start] >> 4) & 3)
-    token = b""
+    datagram: bytes, start: int, dcid: bytes, scid: bytes, offset: int
+) -> LongHeaderPacket | None:
+    size = len(datagram)
+    packet_type = PACKET_TYPES[(datagram[start] >> 4) & 3]
     if packet_type is PacketType.RETRY:
-        token = reader.take(max(0, reader.remaining - RETRY_TAG_LENGTH))
-        end = len(datagram)
-        return LongHeaderPacket(packet_type, VERSION_1, dcid, scid, token, start, end, end)
-    if packet_type is PacketType.INITIAL:
-        token = reader.take(reader.varint())
-    length = reader.varint()
-    pn_offset = reader.offset
-    reader.take(length)
-    return LongHeaderPacket(
-        packet_type, VERSION_1, dcid, scid, token, start, pn_offset, reader.offset
-    )
+        token = datagram[offset : max(offset, size - RETRY_TAG_LENGTH)]
+        return LongHeaderPacket(packet_type, VERSION_1, dcid, scid, token, start, size, size)
+    token = b""
+    try:
+        if packet_type is PacketType.INITIAL:
+            length, token_at = decode_varint(datagram, offset)
+            offset = token_at + length
+            token = datagram[token_at:offset]
+        length, pn_offset = decode_varint(datagram, offset)
+    except QuicError:
+        return None
+    end = pn_offset + length
+    if end > size:
+        return None
+    return LongHeaderPacket(packet_type, VERSION_1, dcid, scid, token, start, pn_offset, end)
 
 
 def source_connection_id(datagram: bytes) -> bytes:
@@ -127,9 +138,7 @@ def split_datagram(datagram: bytes) -> Iterator[LongHeaderPacket]:
 
     A short header packet, padding or garbage ends the series.
     """
-    start = 0
-    while (packet := parse_long_header(datagram, start)) is not None:
+    packet = parse_long_header(datagram)
+    while packet is not None:
         yield packet
-        if packet.end == len(datagram):
-            break
-        start = packet.end
+        packet = parse_long_header(datagram, packet.end)

@@ -5,24 +5,38 @@ It copies datagrams and ECN codepoints, never fragments (DF is set), and decides
 """
 
 import asyncio
-import errno
 import ipaddress
 import logging
+import select
 import socket
 from collections.abc import Callable
 from typing import Final
 
 from nexusnet.handshake.connection import Ecn
-from nexusnet.handshake.datagram import Address, Received, Transmit
-from nexusnet.handshake.udp import UdpSocket, normal_address
+from nexusnet.handshake.datagram import Address
+from nexusnet.handshake.udp import (
+    MAX_UDP_PAYLOAD,
+    UdpSocket,
+    ecn_record,
+    normal_address,
+    read_ecn,
+    set_path_options,
+    socket_address,
+)
 
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 32
 """Datagrams read from one flow's socket before the others have their turn."""
 
+READY: Final = 64
+"""Flows whose sockets are read before other work has its turn."""
+
 FLOW_BUFFER: Final = 256 * 1024
-"""Socket buffers in bytes of a flow: kernel memory, for strangers."""
+"""Receive buffer in bytes of a flow: kernel memory, for strangers."""
+
+ANCILLARY_SIZE: Final = socket.CMSG_SPACE(4)
+"""Room for an ECN codepoint."""
 
 SO_MARK: Final = getattr(socket, "SO_MARK", 36)
 
@@ -64,12 +78,18 @@ class RelaySockets:
         Raises:
             ValueError: `target` is no IP address.
         """
-        self._target = normal_address(target)
+        target = normal_address(target)
+        self._is_v6 = ipaddress.ip_address(target[0].partition("%")[0]).version == 6
+        self._target = socket_address(target, is_v6=self._is_v6)
         self._deliver = deliver
         self._flush = flush
         self._mark = mark
         self._loop = asyncio.get_running_loop()
-        self._sockets: dict[int, UdpSocket] = {}
+        self._sockets: dict[int, socket.socket] = {}
+        self._numbers: dict[int, int] = {}
+        # One of our own: a flow costs it one system call, and the event loop none.
+        self._epoll = select.epoll()
+        self._loop.add_reader(self._epoll.fileno(), self._readable)
         self._failing = False
 
     def __len__(self) -> int:
@@ -78,7 +98,7 @@ class RelaySockets:
     def open(self, number: int) -> None:
         """Open a port for a flow, see `Upstream`."""
         try:
-            udp = self._connect()
+            sock = self._connect()
         except OSError as error:
             # Out of descriptors or memory, or no route: the flow's datagrams are lost, as on a bad
             # network. Said once, not for every stranger.
@@ -87,51 +107,73 @@ class RelaySockets:
             self._failing = True
             return
         self._failing = False
-        self._sockets[number] = udp
-        # By number: selectors write out a socket whenever they do not know it yet.
-        self._loop.add_reader(udp.sock.fileno(), self._readable, number)
+        self._sockets[number] = sock
+        self._numbers[sock.fileno()] = number
 
-    def _connect(self) -> UdpSocket:
-        udp = UdpSocket.for_remote(self._target, buffer_size=FLOW_BUFFER)
+    def _connect(self) -> socket.socket:
+        family = socket.AF_INET6 if self._is_v6 else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
+            set_path_options(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FLOW_BUFFER)
             if self._mark is not None:
-                udp.sock.setsockopt(socket.SOL_SOCKET, SO_MARK, self._mark)
+                sock.setsockopt(socket.SOL_SOCKET, SO_MARK, self._mark)
             # Connected: nobody but the target can answer.
-            udp.connect(self._target)
+            sock.connect(self._target)
+            self._epoll.register(sock, select.EPOLLIN)
         except OSError:
-            udp.close()
+            sock.close()
             raise
-        return udp
+        return sock
 
     def send(self, number: int, data: bytes, ecn: Ecn) -> None:
         """Send a datagram to the target, see `Upstream`."""
-        udp = self._sockets.get(number)
-        if udp is None:
+        sock = self._sockets.get(number)
+        if sock is None:
             return
-        code = udp.send(Transmit(data, udp.local, self._target, ecn))
-        if code not in {0, errno.ECONNREFUSED}:
+        try:
+            if ecn is Ecn.NOT_ECT:
+                sock.send(data)
+            else:
+                sock.sendmsg([data], [ecn_record(ecn, is_v4=not self._is_v6)])
+        except (BlockingIOError, ConnectionRefusedError):
+            return
+        except OSError as error:
             # Too large for the path, or no route: lost, as at any router.
-            logger.debug("not relayed: %s", errno.errorcode.get(code, code))
+            logger.debug("not relayed: %s", error)
 
     def close(self, number: int) -> None:
         """Close the port of a flow, see `Upstream`."""
-        udp = self._sockets.pop(number, None)
-        if udp is not None:
-            self._loop.remove_reader(udp.sock.fileno())
-            udp.close()
+        sock = self._sockets.pop(number, None)
+        if sock is not None:
+            del self._numbers[sock.fileno()]
+            sock.close()
 
     def close_all(self) -> None:
-        """Close all ports."""
+        """Close all ports; none can be opened afterwards."""
         for number in tuple(self._sockets):
             self.close(number)
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
 
-    def _readable(self, number: int) -> None:
-        for _ in range(BATCH):
-            udp = self._sockets.get(number)
-            item = None if udp is None else udp.receive()
-            if item is None:
-                break
-            # An ICMP error of the target is nothing that a client could be told.
-            if isinstance(item, Received):
-                self._deliver(number, item.data, item.ecn)
+    def _readable(self) -> None:
+        for fd, _ in self._epoll.poll(0, READY):
+            number = self._numbers.get(fd)
+            if number is not None:
+                self._read(number)
         self._flush()
+
+    def _read(self, number: int) -> None:
+        for _ in range(BATCH):
+            # What is delivered may end the flow.
+            sock = self._sockets.get(number)
+            if sock is None:
+                return
+            try:
+                data, ancillary, _, _ = sock.recvmsg(MAX_UDP_PAYLOAD, ANCILLARY_SIZE)
+            except BlockingIOError:
+                return
+            except OSError:
+                # An ICMP error of the target is nothing that a client could be told.
+                continue
+            self._deliver(number, data, read_ecn(ancillary))

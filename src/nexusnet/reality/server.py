@@ -42,6 +42,7 @@ class RealityServer(Server):
     demultiplexer: Demultiplexer
     template: Template
     unshaped: int
+    _relay: RelaySockets
 
     @classmethod
     def serve(
@@ -124,6 +125,7 @@ class RealityServer(Server):
         server.demultiplexer = demultiplexer
         server.template = template
         server.unshaped = 0
+        server._relay = relay
         server.start()
         return server
 
@@ -167,6 +169,7 @@ class RealityServer(Server):
     def close(self) -> None:
         """End the handshakes under way and the relay, and close the socket."""
         self.demultiplexer.close()
+        self._relay.close_all()
         super().close()
 
     def _handle(self, engine: HandshakeEngine, event: EngineEvent) -> None:

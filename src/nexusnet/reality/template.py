@@ -18,7 +18,7 @@ from nexusnet.quic.varint import varint_size
 from nexusnet.reality.connection_ids import ConnectionIdShape, ShapeError
 from nexusnet.reality.crypto_stream import FirstMessage, Progress
 from nexusnet.reality.decision import ServerProfile
-from nexusnet.reality.initial import InitialKeys
+from nexusnet.reality.initial import open_initial
 from nexusnet.reality.key_exchange import Group
 from nexusnet.reality.long_header import (
     FIXED_BIT,
@@ -267,7 +267,6 @@ def observe(original_dcid: bytes, replies: Sequence[tuple[float, bytes]]) -> Obs
             "the target does not answer: is its address right, and does it speak QUIC (HTTP/3) on"
             " this UDP port?"
         )
-    keys = InitialKeys(original_dcid, from_client=False)
     hello = FirstMessage(SERVER_HELLO)
     flight: list[PlannedDatagram] = []
     delay = 0.0
@@ -278,7 +277,7 @@ def observe(original_dcid: bytes, replies: Sequence[tuple[float, bytes]]) -> Obs
         for packet in packets:
             if packet.packet_type is PacketType.INITIAL:
                 cid = packet.scid
-                _collect(keys, data, packet, hello)
+                _collect(original_dcid, data, packet, hello)
         # An Initial that only acknowledges the first part of a hello is not copied: both parts
         # are there when we answer.
         if hello.progress is not Progress.INCOMPLETE or flight:
@@ -303,9 +302,11 @@ def _refuse(packets: Sequence[LongHeaderPacket]) -> None:
         raise TargetError("the target does not speak QUIC version 1: choose another one")
 
 
-def _collect(keys: InitialKeys, data: bytes, packet: LongHeaderPacket, hello: FirstMessage) -> None:
+def _collect(
+    original_dcid: bytes, data: bytes, packet: LongHeaderPacket, hello: FirstMessage
+) -> None:
     try:
-        payload = keys.open(data, packet)
+        payload = open_initial(original_dcid, data, packet, from_client=False)
     except QuicError as error:
         raise TargetError(f"the target's Initial is malformed ({error})") from error
     if payload is None:

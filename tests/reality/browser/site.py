@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nexusnet.handshake.credentials import Credentials
-from nexusnet.handshake.datagram import Received, Transmit
+from nexusnet.handshake.datagram import Address, Received, Transmit
 from nexusnet.reality.browser.hello_retry import RETRY_RANDOM
 from nexusnet.reality.client_hello import ClientHello, parse_client_hello
 from nexusnet.reality.key_exchange import Group, answer
@@ -230,7 +230,9 @@ class Site(PlainPeer):
 
     quic: SiteConnection
 
-    def __init__(self, credentials: Credentials, habits: Habits | None = None) -> None:
+    def __init__(
+        self, credentials: Credentials, habits: Habits | None = None, *, local: Address = SERVER
+    ) -> None:
         self.habits = habits or Habits()
         self.configuration = QuicConfiguration(
             is_client=False,
@@ -239,7 +241,7 @@ class Site(PlainPeer):
             private_key=credentials.private_key,
             supported_versions=[QuicProtocolVersion.VERSION_1],
         )
-        self.local = SERVER
+        self.local = local
         self.events: list[QuicEvent] = []
         self.received: list[bytes] = []
         self.requests: list[dict[bytes, bytes]] = []
@@ -278,7 +280,7 @@ class Site(PlainPeer):
             original_destination_cid=dcid,
             retry_token=b"token of a site " * 6,
         )
-        self._retries.append(Transmit(packet, SERVER, datagram.remote))
+        self._retries.append(Transmit(packet, self.local, datagram.remote))
 
     def transmit(self, now: float) -> list[Transmit]:
         retries, self._retries = self._retries, []

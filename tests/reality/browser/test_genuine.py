@@ -11,10 +11,12 @@ from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.tls_context import TunnelTls
 from nexusnet.handshake.verify import NoCertificates, PeerIdentity, TrustedAuthorities
+from nexusnet.quic.protection import SPIN_BIT
 from nexusnet.reality.client import as_reality_client
 from nexusnet.reality.credentials import ClientCredentials
 from nexusnet.reality.decision import Accept
 from nexusnet.reality.key_exchange import Group
+from nexusnet.reality.long_header import HEADER_FORM
 from nexusnet.reality.server_tls import RealityServerTls, ServerShape
 from tests.handshake.setting import Scene, Setting
 from tests.handshake.wire import CLIENT, Fate, Weather, Wire
@@ -82,6 +84,14 @@ def test_it_gets_in(suite: CipherSuite, group: Group) -> None:
     mine = [one.data for one in done.scene.wire.log if one.local == CLIENT]
     # The name is shorter than the captured one's; all else is the browser's.
     assert differences(FirstFlight.of(mine[:2])) == []
+
+
+def test_no_short_header_has_the_spin_bit() -> None:
+    """The browser's never have, and the bit is not protected (RFC 9000 section 17.4)."""
+    done = Genuine().run()
+    short = [one.data for one in done.scene.wire.log if not one.data[0] & HEADER_FORM]
+    assert len(short) > 4
+    assert not any(data[0] & SPIN_BIT for data in short)
 
 
 @pytest.mark.parametrize("fate", list(Fate))
