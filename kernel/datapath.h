@@ -38,7 +38,8 @@ struct nqd_rx_cb {
 /**
  * struct nqd_datapath - what the data path keeps of a session
  * @serving: NQD_TX_SERVING while a CPU serves the session, NQD_TX_AGAIN when it must look again; see tx.c
- * @stalled: the window is full: a received packet may open it; protected by nqd_session.lock
+ * @stalled: window or ring is full, or the key used up: a received packet may change that; protected by
+ *	nqd_session.lock
  * @cut: packets ready to leave, before those in @queue; whoever serves the session owns it
  * @queue: inner packets that wait
  * @payloads: DATAGRAM payloads of user space that wait, served before packets; protected by

@@ -90,11 +90,9 @@ static enum nqd_tx_step nqd_tx_refused(struct nqd_session *s, enum nqd_conn_verd
 		return NQD_TX_PACED;
 	case NQD_CONN_INACTIVE:
 		return NQD_TX_ENDED;
-	case NQD_CONN_CWND:
-		s->data.stalled = true;
-		return NQD_TX_DONE;
 	default:
-		/* A ring that grows and keys that come kick the session; the core's timer comes too. */
+		/* Window, ring or keys: an acknowledgement may be what they wait for. */
+		s->data.stalled = true;
 		return NQD_TX_DONE;
 	}
 }

@@ -91,6 +91,7 @@ int nqd_conn_init(struct nqd_conn *c, const struct nqd_conn_config *config, u64 
 	/* RFC 9000 section 17.3.1: the first byte and the connection ID. */
 	c->overhead = 1 + config->peer_cid_len + NQD_CONN_TAG_LEN;
 	c->tx_at = NQD_TIME_NEVER;
+	c->keys_out_at = NQD_TIME_NEVER;
 
 	keys.next_pn = recovery.next_pn;
 	ret = nqd_keys_init(&c->keys, &keys);
@@ -193,6 +194,7 @@ void nqd_conn_keys_changed(struct nqd_conn *c, u64 now, unsigned int flags)
 	if (flags & NQD_KEYS_TX_PROMOTED) {
 		c->events |= NQD_CONN_EVENT_KEYS_TX;
 		c->update_wanted = false;
+		c->keys_out_at = NQD_TIME_NEVER;
 	}
 	if (flags & NQD_KEYS_NEXT_WANTED)
 		c->events |= NQD_CONN_EVENT_KEYS_WANTED;

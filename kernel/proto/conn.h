@@ -43,7 +43,7 @@
 #define NQD_CONN_EVENT_KEYS_FORGET 0x0008 /* wipe the slots below nqd_keys_oldest() */
 #define NQD_CONN_EVENT_KEYS_UPDATE_NEEDED 0x0010 /* half of the limit is used and no update is possible */
 #define NQD_CONN_EVENT_KEYS_UPDATE_DONE 0x0020 /* the peer followed our key update */
-#define NQD_CONN_EVENT_KEYS_EXHAUSTED 0x0040 /* the limit is reached: nothing can be sent */
+#define NQD_CONN_EVENT_KEYS_EXHAUSTED 0x0040 /* the limit is reached: nothing is sent before an update */
 #define NQD_CONN_EVENT_CONTROL_ACKED 0x0080 /* nqd_control_pop() has something */
 #define NQD_CONN_EVENT_MTU 0x0100 /* nqd_conn_max_payload() changed */
 #define NQD_CONN_EVENT_PATH_VALIDATED 0x0200
@@ -208,6 +208,7 @@ struct nqd_conn_close_info {
  * @ack_sent_at: when an ACK frame was sent last
  * @tx_at: when the pacer lets a pending packet out, or NQD_TIME_NEVER
  * @retry_at: nothing could be sent for want of keys or ring: no timer before this, 0 for none
+ * @keys_out_at: since when the TX key may seal no more and cannot be changed, or NQD_TIME_NEVER
  * @max_datagram_frame_size: largest DATAGRAM frame the peer may send, 0: none
  * @peer_max_datagram_frame_size: largest that we may send, 0: none
  * @keys: key phases
@@ -235,6 +236,7 @@ struct nqd_conn {
 	u64 ack_sent_at;
 	u64 tx_at;
 	u64 retry_at;
+	u64 keys_out_at;
 	u64 max_datagram_frame_size;
 	u64 peer_max_datagram_frame_size;
 	struct nqd_keys keys;

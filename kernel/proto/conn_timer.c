@@ -4,6 +4,15 @@
  */
 #include "conn_priv.h"
 
+#include "math.h"
+
+/*
+ * How long a connection waits for a key update that its TX key cannot do without: half of the limit has gone
+ * by since the update was due, so that the peer's ACK or user space's keys are late already. Long against 3
+ * PTO of most paths.
+ */
+#define NQD_CONN_KEYS_PATIENCE (3 * NSEC_PER_SEC)
+
 /**
  * nqd_conn_deadline() - when nqd_conn_on_timer() must be called
  * @c: connection
@@ -16,6 +25,9 @@ u64 nqd_conn_deadline(const struct nqd_conn *c)
 
 	if (c->state.state != NQD_SESSION_STATE_ACTIVE)
 		return at;
+	/* What makes a key update possible may be a moment that nothing else is due at. */
+	if (unlikely(c->keys_out_at != NQD_TIME_NEVER))
+		return c->retry_at;
 	at = min(at, nqd_recovery_deadline(&c->recovery));
 	at = min(at, nqd_ack_deadline(&c->ack));
 	at = min(at, nqd_keys_deadline(&c->keys));
@@ -24,6 +36,36 @@ u64 nqd_conn_deadline(const struct nqd_conn *c)
 	at = min(at, c->tx_at);
 	/* Without keys or ring nothing can leave: do not spin on a deadline that has passed. */
 	return max(at, c->retry_at);
+}
+
+/**
+ * nqd_conn_keys_out() - the TX key may seal no more
+ * @c: connection
+ * @now: time
+ */
+void nqd_conn_keys_out(struct nqd_conn *c, u64 now)
+{
+	c->retry_at = now + NQD_CONN_RETRY;
+	if (c->keys_out_at != NQD_TIME_NEVER)
+		return;
+	c->keys_out_at = now;
+	c->events |= NQD_CONN_EVENT_KEYS_EXHAUSTED;
+}
+
+/*
+ * RFC 9001 section 6.6: where a key update is not possible the connection must not be used any more. Its last
+ * packet is the CONNECTION_CLOSE that the key was spared for.
+ */
+static void nqd_conn_timer_keys(struct nqd_conn *c, u64 now)
+{
+	nqd_conn_keys_changed(c, now, nqd_keys_on_timer(&c->keys, now));
+	nqd_conn_retry_update(c, now);
+	if (likely(c->keys_out_at == NQD_TIME_NEVER))
+		return;
+	c->retry_at = now + NQD_CONN_RETRY;
+	/* RFC 9001 section 6.5: the update after this one waits for 3 PTO. */
+	if (now >= max(c->keys_out_at + NQD_CONN_KEYS_PATIENCE, c->keys.update_at))
+		nqd_conn_error(c, now, NQD_QUIC_AEAD_LIMIT_REACHED, 0);
 }
 
 static void nqd_conn_timer_recovery(struct nqd_conn *c, u64 now)
@@ -74,8 +116,9 @@ void nqd_conn_on_timer(struct nqd_conn *c, u64 now)
 	if (c->state.state != NQD_SESSION_STATE_ACTIVE)
 		return;
 
-	nqd_conn_keys_changed(c, now, nqd_keys_on_timer(&c->keys, now));
-	nqd_conn_retry_update(c, now);
+	nqd_conn_timer_keys(c, now);
+	if (c->state.state != NQD_SESSION_STATE_ACTIVE)
+		return;
 	if (nqd_path_on_timer(&c->path, now))
 		c->events |= NQD_CONN_EVENT_PATH_FAILED;
 	if (nqd_path_challenge_due(&c->path, now))

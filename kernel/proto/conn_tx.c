@@ -21,8 +21,6 @@
 #define NQD_CONN_TX_DATAGRAM_HEADER 1
 /* A DATAGRAM takes a waiting ACK along if the last one left this part of a round trip ago. */
 #define NQD_CONN_TX_ACK_SHIFT 3
-/* When to look again after keys or ring ran out. */
-#define NQD_CONN_TX_RETRY (10 * NSEC_PER_MSEC)
 
 /**
  * struct nqd_conn_out - a packet being put together
@@ -47,7 +45,7 @@ struct nqd_conn_out {
 static enum nqd_conn_verdict nqd_conn_tx_out_of_ring(struct nqd_conn *c, u64 now)
 {
 	c->events |= NQD_CONN_EVENT_RING;
-	c->retry_at = now + NQD_CONN_TX_RETRY;
+	c->retry_at = now + NQD_CONN_RETRY;
 	return NQD_CONN_RING;
 }
 
@@ -63,11 +61,9 @@ static inline u32 nqd_conn_tx_keys(struct nqd_conn *c, u64 now, u32 packets)
 		if (c->keys.tx_generation != generation)
 			c->keys.sealed += granted;
 	}
-	if (unlikely(!granted)) {
-		/* RFC 9001 section 6.6: no packet beyond the limit. */
-		c->events |= NQD_CONN_EVENT_KEYS_EXHAUSTED;
-		c->retry_at = now + NQD_CONN_TX_RETRY;
-	}
+	/* RFC 9001 section 6.6: no packet beyond the limit. */
+	if (unlikely(!granted))
+		nqd_conn_keys_out(c, now);
 	return granted;
 }
 
@@ -356,7 +352,6 @@ static enum nqd_conn_verdict nqd_conn_tx_close(struct nqd_conn *c, u64 now, stru
 					       struct nqd_conn_plan *plan)
 {
 	const struct nqd_state *s = &c->state;
-	enum nqd_conn_verdict verdict;
 	int len;
 
 	if (s->close_application)
@@ -366,9 +361,10 @@ static enum nqd_conn_verdict nqd_conn_tx_close(struct nqd_conn *c, u64 now, stru
 						     s->error_frame_type, NULL, 0);
 	if (len < 0)
 		return NQD_CONN_NO_ROOM;
-	verdict = nqd_conn_tx_past(c, now);
-	if (verdict != NQD_CONN_SEND)
-		return verdict;
+	if (unlikely(!nqd_sent_room(&c->recovery.sent)))
+		return nqd_conn_tx_out_of_ring(c, now);
+	if (unlikely(!nqd_keys_tx_reserve_close(&c->keys)))
+		return NQD_CONN_KEY_LIMIT;
 	out->len = (u32)len;
 	out->others = 1;
 	c->state.close_pending = false;

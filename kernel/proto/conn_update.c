@@ -40,7 +40,12 @@ int nqd_conn_set_congestion(struct nqd_conn *c, u64 now, enum nqd_congestion kin
 int nqd_conn_set_key_limits(struct nqd_conn *c, enum nqd_cipher_suite suite, u64 seal_limit,
 			    u64 open_failure_limit)
 {
-	return nqd_keys_set_limits(&c->keys, suite, seal_limit, open_failure_limit);
+	int ret = nqd_keys_set_limits(&c->keys, suite, seal_limit, open_failure_limit);
+
+	/* Where the key may seal no more all the same, the next packet finds out. */
+	if (!ret)
+		c->keys_out_at = NQD_TIME_NEVER;
+	return ret;
 }
 
 /**

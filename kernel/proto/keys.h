@@ -182,12 +182,14 @@ static inline u8 nqd_keys_tx_phase(const struct nqd_keys *k)
  * @packets: packets wished for
  * @flags: NQD_KEYS_UPDATE_NEEDED is added once a generation
  *
+ * The last packet of a key is kept back: for nqd_keys_tx_reserve_close().
+ *
  * Return: packets granted; fewer than wished for, down to 0, at the confidentiality limit
  * (RFC 9001 section 6.6).
  */
 static inline u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned int *flags)
 {
-	u64 left = k->sealed < k->seal_limit ? k->seal_limit - k->sealed : 0;
+	u64 left = k->sealed + 1 < k->seal_limit ? k->seal_limit - 1 - k->sealed : 0;
 
 	if (unlikely(packets > left))
 		packets = (u32)left;
@@ -197,6 +199,20 @@ static inline u32 nqd_keys_tx_reserve(struct nqd_keys *k, u32 packets, unsigned 
 		*flags |= NQD_KEYS_UPDATE_NEEDED;
 	}
 	return packets;
+}
+
+/**
+ * nqd_keys_tx_reserve_close() - take the right to seal a CONNECTION_CLOSE with the current TX key
+ * @k: key state
+ *
+ * Return: true, or false where the limit was lowered below what the key has sealed.
+ */
+static inline bool nqd_keys_tx_reserve_close(struct nqd_keys *k)
+{
+	if (k->sealed >= k->seal_limit)
+		return false;
+	k->sealed++;
+	return true;
 }
 
 /**

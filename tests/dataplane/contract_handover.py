@@ -8,13 +8,14 @@ import pytest
 
 from nexusnet.keys import KeyPair, KeySet, KeyState, SecretSet
 from nexusnet.netlink.generated import DownReason, DropReason, Event
-from nexusnet.quic.frames import AckFrame
+from nexusnet.quic.errors import TransportErrorCode
+from nexusnet.quic.frames import AckFrame, ConnectionCloseFrame, DatagramFrame
 from nexusnet.quic.keys import next_secret
 from nexusnet.secret import SecretBytes
 from nexusnet.session import PnRange, ReceivedRanges, RttState, Session
 from tests.dataplane.contract import PlaneTests, carried
 from tests.dataplane.peer import ModelPeer
-from tests.dataplane.setup import RTT, Bench, packet_key
+from tests.dataplane.setup import INNER_PEER, RTT, Bench, packet_key
 
 # Three PTO of it are longer than any test.
 FAR = RttState(latest=10**10, smoothed=10**10, variation=10**9, min=10**10)
@@ -124,3 +125,20 @@ class HandoverContract(PlaneTests):
         facts = bench.expect_event(Event.SESSION_DOWN).attributes.event
         assert facts is not None
         assert facts.down_reason is DownReason.AEAD_LIMIT
+
+    def test_a_used_up_key_ends_the_session(self, bench: Bench) -> None:
+        """Nothing is acknowledged, so that no update is possible (RFC 9001 section 6.6)."""
+        peer, session = bench.connect(confidentiality_limit=20)
+        for number in range(30):
+            bench.inner.sendto(bytes([number]), (INNER_PEER, 4000))
+        first = peer.expect(DatagramFrame)[1].packet
+        close, received = peer.expect(ConnectionCloseFrame)
+        assert close.error_code == TransportErrorCode.AEAD_LIMIT_REACHED
+        # What it is sealed with is the last that the key may seal.
+        assert (received.packet.key_phase, received.packet.pn) == (0, first.pn + 19)
+        facts = bench.expect_event(Event.SESSION_DOWN).attributes.event
+        assert facts is not None
+        assert facts.down_reason is DownReason.AEAD_LIMIT
+        assert bench.expect_event(Event.KEY_UPDATE_NEEDED)
+        bench.inner.sendto(b"late", (INNER_PEER, 4000))
+        peer.expect_nothing()

@@ -309,9 +309,10 @@ def test_probes_after_silence_repeat_control_frames(core: Core, conn: Connection
     assert first.pn == 0
 
 
-def test_key_limit_stops_without_spinning(core: Core) -> None:
+def out_of_keys(core: Core) -> Connection:
+    """A connection whose key may seal no more but a CONNECTION_CLOSE, and the next one is missing."""
     lib = core.lib
-    conn = Connection(core, overrides={"keys.seal_limit": 4, "keys.tx_next": False})
+    conn = Connection(core, overrides={"keys.seal_limit": 5, "keys.tx_next": False})
     for _ in range(4):
         sent(conn.send(10))
         conn.now += S
@@ -319,13 +320,51 @@ def test_key_limit_stops_without_spinning(core: Core) -> None:
     conn.receive(DATAGRAM)
     assert conn.send(10) == lib.NQD_CONN_KEY_LIMIT
     assert conn.events() & lib.NQD_CONN_EVENT_KEYS_EXHAUSTED
+    assert conn.send(10) == lib.NQD_CONN_KEY_LIMIT
+    assert not conn.events() & lib.NQD_CONN_EVENT_KEYS_EXHAUSTED
     assert conn.pending() == []
+    return conn
+
+
+def test_key_limit_stops_without_spinning(core: Core) -> None:
+    lib = core.lib
+    conn = out_of_keys(core)
     assert lib.nqd_conn_deadline(conn.conn) > conn.now
     conn.receive(b"\x02\x03\x00\x00\x03")
     assert lib.nqd_conn_next_keys_installed(conn.conn, conn.now, lib.NQD_KEYS_TX, 1) == 0
     packet = sent(conn.send(10))
     assert packet.generation == 1
     assert packet.first_byte & 0x04
+
+
+def test_key_limit_closes_where_no_update_comes(core: Core) -> None:
+    """RFC 9001 section 6.6; the last packet of the key is the CONNECTION_CLOSE."""
+    lib = core.lib
+    conn = out_of_keys(core)
+    packets = conn.run_until(conn.now + 2 * S)
+    assert packets == []
+    assert conn.conn.state.state == lib.NQD_SESSION_STATE_ACTIVE
+    (close,) = conn.run_until(conn.now + 2 * S)
+    assert close.frames[:2] == b"\x1c\x0f"
+    assert conn.conn.keys.sealed == conn.conn.keys.seal_limit
+    assert conn.events() & lib.NQD_CONN_EVENT_ERROR
+    assert conn.conn.state.state == lib.NQD_SESSION_STATE_CLOSING
+    conn.receive(DATAGRAM, pn=50)
+    assert conn.pending() == []
+
+
+def test_key_limit_is_waited_at_while_an_update_is_due(core: Core) -> None:
+    """Nothing is in flight, nothing comes: the update begins when it is allowed all the same."""
+    lib = core.lib
+    conn = out_of_keys(core)
+    conn.receive(b"\x02\x03\x00\x00\x03")
+    conn.conn.keys.tx_acked = True
+    conn.conn.keys.update_at = conn.now + 5 * S
+    assert lib.nqd_conn_next_keys_installed(conn.conn, conn.now, lib.NQD_KEYS_TX, 1) == 0
+    conn.run_until(conn.now + 4 * S)
+    assert conn.send(10) == lib.NQD_CONN_KEY_LIMIT
+    conn.run_until(conn.now + 2 * S)
+    assert sent(conn.send(10)).generation == 1
 
 
 def test_own_update_starts_by_itself_at_half_the_limit(core: Core) -> None:
