@@ -7,10 +7,15 @@ Two measurements, each in one boot:
   `-icount` (a nanosecond of guest time is an instruction): repeatable whatever else the machine
   does. What plain veth takes is the path, the rest is the tunnel. The engine is measured beside it.
 - TCP goodput in User-Mode Linux at native speed, one stream, everything on ONE pinned CPU.
+
+    python -m bench.kernel udp|tcp [--repeats N] [CONTENDER…]
+
+One of both alone, of some contenders: while working on the module.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -124,16 +129,25 @@ def measure(
     ]
 
 
+def goodput(names: Sequence[str], seconds: float, repeats: int) -> list[Result]:
+    """TCP in User-Mode Linux."""
+    with one_cpu():
+        return measure("tcp", UML, names, seconds, repeats, icount=False)
+
+
+def instructions(names: Sequence[str], repeats: int) -> list[Result]:
+    """UDP in the stock kernel."""
+    with one_cpu():
+        return measure("udp", STOCK, names, UDP_SECONDS, repeats, icount=True)
+
+
 def run(*, quick: bool = False) -> list[Result]:
     """Measure; `quick` only shows that it works."""
-    with one_cpu():
-        seconds = QUICK_SECONDS if quick else TCP_SECONDS
-        results = measure(
-            "tcp", UML, KERNEL_ONLY, seconds, 1 if quick else TCP_REPEATS, icount=False
-        )
-    if not quick:
-        results += measure("udp", STOCK, tuple(CONTENDERS), UDP_SECONDS, UDP_REPEATS, icount=True)
-    return results
+    if quick:
+        return goodput(KERNEL_ONLY, QUICK_SECONDS, 1)
+    return goodput(KERNEL_ONLY, TCP_SECONDS, TCP_REPEATS) + instructions(
+        tuple(CONTENDERS), UDP_REPEATS
+    )
 
 
 def table(results: list[Result]) -> str:
@@ -147,8 +161,10 @@ def table(results: list[Result]) -> str:
         rows = [one for one in results if one.kind == kind]
         if not rows:
             continue
-        plain = found[kind, "veth"].middle
-        peer = found[kind, "ovpn aes-128-gcm"].middle
+        plain, peer = (
+            found[kind, name].middle if (kind, name) in found else None
+            for name in ("veth", "ovpn aes-128-gcm")
+        )
         lines.append(title.format(rows[0].kernel))
         for one in rows:
             if one.middle is None:
@@ -177,3 +193,24 @@ def plot(results: list[Result], path: Path) -> None:
         for kind, title in titles.items()
     }
     bars(path, [name.replace(" ", "\n") for name in names], panels)
+
+
+def main() -> None:
+    """Measure one kind and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.kernel", description=__doc__)
+    parser.add_argument("kind", choices=("udp", "tcp"))
+    parser.add_argument("names", nargs="*", metavar="CONTENDER", help=", ".join(CONTENDERS))
+    parser.add_argument("--repeats", type=int)
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(CONTENDERS):
+        parser.error(f"no contender {unknown.pop()!r}")
+    if arguments.kind == "tcp":
+        names = arguments.names or KERNEL_ONLY
+        print(table(goodput(names, TCP_SECONDS, arguments.repeats or TCP_REPEATS)))
+    else:
+        names = arguments.names or tuple(CONTENDERS)
+        print(table(instructions(names, arguments.repeats or UDP_REPEATS)))
+
+
+if __name__ == "__main__":
+    main()
