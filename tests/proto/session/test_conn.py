@@ -310,7 +310,7 @@ def test_probes_after_silence_repeat_control_frames(core: Core, conn: Connection
 
 
 def out_of_keys(core: Core) -> Connection:
-    """A connection whose key may seal no more but a CONNECTION_CLOSE, and the next one is missing."""
+    """A connection whose key has one packet left, for CONNECTION_CLOSE, and the next is missing."""
     lib = core.lib
     conn = Connection(core, overrides={"keys.seal_limit": 5, "keys.tx_next": False})
     for _ in range(4):
