@@ -33,12 +33,16 @@ static int nqd_device_ndo_init(struct net_device *dev)
 	struct nqd_net *nn = nqd_net(nd->net);
 	int err;
 
-	nd->stats = nqd_device_stats_alloc();
+	nd->stats = nqd_stats_alloc();
 	if (!nd->stats)
 		return -ENOMEM;
+	err = -ENOMEM;
+	nd->queues = nqd_tx_queues_alloc(dev->num_tx_queues);
+	if (!nd->queues)
+		goto err_stats;
 	err = gro_cells_init(&nd->gro_cells, dev);
 	if (err)
-		goto err_stats;
+		goto err_queues;
 
 	mutex_lock(&nn->lock);
 	/* Cyclic: a number that was just deleted does not come back at once under another device. */
@@ -52,6 +56,9 @@ static int nqd_device_ndo_init(struct net_device *dev)
 
 err_gro_cells:
 	gro_cells_destroy(&nd->gro_cells);
+err_queues:
+	free_percpu(nd->queues);
+	nd->queues = NULL;
 err_stats:
 	free_percpu(nd->stats);
 	nd->stats = NULL;
@@ -78,16 +85,18 @@ static void nqd_device_destructor(struct net_device *dev)
 	struct nqd_device *nd = netdev_priv(dev);
 
 	gro_cells_destroy(&nd->gro_cells);
+	free_percpu(nd->queues);
 	free_percpu(nd->stats);
+	kfree(nd->queue_zero);
 	kfree(nd->zero);
 }
 
 static void nqd_device_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
 {
 	struct nqd_device *nd = netdev_priv(dev);
-	struct nqd_device_totals totals;
+	struct nqd_totals totals;
 
-	nqd_device_stats_sum(nd->stats, &totals);
+	nqd_stats_sum(nd->stats, &totals);
 	stats->rx_packets = totals.packets[NQD_RX];
 	stats->rx_bytes = totals.bytes[NQD_RX];
 	stats->rx_dropped = totals.dropped[NQD_RX];

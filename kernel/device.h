@@ -9,9 +9,9 @@
 #include <linux/rbtree.h>
 #include <net/gro_cells.h>
 
-#include "device_stats.h"
 #include "figures.h"
 #include "routes.h"
+#include "stats.h"
 #include "uapi/nexus_quic_dco.h"
 
 struct nqd_net;
@@ -50,6 +50,7 @@ struct nqd_device_config {
  * @owner_port: netlink port of its owner in @net, 0 for none; protected by nqd_net.lock
  * @config: protected by nqd_net.lock
  * @stats: counters of each CPU
+ * @queues: counters of each CPU, of each TX queue
  * @gro_cells: where what comes out of the tunnel meets the network stack
  * @queued: memory of the packets that wait in all sessions
  * @sessions: struct nqd_session by id; protected by nqd_net.lock
@@ -57,6 +58,7 @@ struct nqd_device_config {
  * @routes: struct nqd_route by prefix; changed under nqd_net.lock, read under RCU
  * @ended: counters of sessions that have ended; protected by nqd_net.lock
  * @zero: counters at the time of FLUSH_STATS, or NULL; likewise
+ * @queue_zero: those of each TX queue then, likewise
  * @debug: bits of enum nqd_debug_flag; written under nqd_net.lock
  */
 struct nqd_device {
@@ -65,7 +67,8 @@ struct nqd_device {
 	u32 id;
 	u32 owner_port;
 	struct nqd_device_config config;
-	struct nqd_device_stats __percpu *stats;
+	struct nqd_stats __percpu *stats;
+	struct nqd_tx_queue __percpu *queues;
 	struct gro_cells gro_cells;
 	atomic_long_t queued;
 	struct rb_root sessions;
@@ -73,8 +76,21 @@ struct nqd_device {
 	struct nqd_routes routes;
 	struct nqd_figures ended;
 	struct nqd_figures *zero;
+	struct nqd_queue_stats *queue_zero;
 	u32 debug;
 };
+
+/**
+ * nqd_device_logs() - does the device log what is of this kind? (SET_DEBUG)
+ * @nd: device
+ * @kind: what
+ *
+ * Return: true if so.
+ */
+static inline bool nqd_device_logs(const struct nqd_device *nd, enum nqd_debug_flag kind)
+{
+	return unlikely(READ_ONCE(nd->debug) & kind);
+}
 
 struct nqd_device *nqd_device_create(struct net *net, const char *name, u32 queues, u32 mtu,
 				     u32 owner_port, const struct nqd_device_config *config,

@@ -38,11 +38,17 @@ static enum skb_drop_reason nqd_drop_core_reason(enum nqd_drop_reason reason)
 	}
 }
 
+/* In a packet or super-packet. */
+static u32 nqd_drop_packets(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1;
+}
+
 static void nqd_drop_told(const struct nqd_device *nd, u64 session, enum nqd_direction direction,
 			  enum nqd_drop_reason reason, u32 len)
 {
 	trace_drop(nd->dev->ifindex, session, direction, reason, len);
-	if (unlikely(READ_ONCE(nd->debug) & NQD_DEBUG_FLAG_DROPS))
+	if (nqd_device_logs(nd, NQD_DEBUG_FLAG_DROPS))
 		net_info_ratelimited("%s: session %llu: dropped a %s packet of %u bytes for reason %u\n",
 				     nd->dev->name, session, direction == NQD_TX ? "tx" : "rx", len, reason);
 }
@@ -75,9 +81,11 @@ void nqd_drop_event(struct nqd_session *s, enum nqd_direction direction, enum nq
 void nqd_drop_skb(struct nqd_session *s, enum nqd_direction direction, struct sk_buff *skb,
 		  enum nqd_drop_reason reason)
 {
-	u32 packets = skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1;
+	u32 packets = nqd_drop_packets(skb);
 
 	nqd_drop_told(s->device, s->id, direction, reason, skb->len);
+	if (direction == NQD_TX)
+		nqd_tx_queue_dropped(s->device, skb, packets);
 	while (packets--)
 		nqd_session_drop(s, direction, reason);
 	kfree_skb_reason(skb, nqd_drop_core_reason(reason));
@@ -113,7 +121,9 @@ void nqd_drop_list(struct nqd_session *s, enum nqd_direction direction, struct s
 void nqd_drop_device_skb(struct nqd_device *nd, enum nqd_direction direction, struct sk_buff *skb,
 			 enum nqd_drop_reason reason)
 {
-	nqd_device_stats_drop(nd->stats, direction, reason);
+	nqd_stats_drop(nd->stats, direction, reason);
+	if (direction == NQD_TX)
+		nqd_tx_queue_dropped(nd, skb, nqd_drop_packets(skb));
 	nqd_drop_told(nd, 0, direction, reason, skb->len);
 	kfree_skb_reason(skb, nqd_drop_core_reason(reason));
 }

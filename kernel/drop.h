@@ -6,7 +6,7 @@
 #ifndef _NQD_DROP_H
 #define _NQD_DROP_H
 
-#include "device_stats.h"
+#include "stats.h"
 
 struct nqd_device;
 struct nqd_session;

@@ -104,10 +104,10 @@ static void nqd_figures_conn(const struct nqd_session *s, struct nqd_figures *f)
 /* Since ADD_SESSION. */
 static void nqd_figures_of_session(struct nqd_session *s, struct nqd_figures *f)
 {
-	struct nqd_session_totals totals;
+	struct nqd_totals totals;
 
 	memset(f, 0, sizeof(*f));
-	nqd_session_stats_sum(s->stats, &totals);
+	nqd_stats_sum(s->stats, &totals);
 	f->l3 = (struct nqd_l3_stats){
 		.rx_packets = totals.packets[NQD_RX],
 		.rx_bytes = totals.bytes[NQD_RX],
@@ -148,7 +148,7 @@ void nqd_figures_session(struct nqd_session *s, struct nqd_figures *figures)
 /* Since CREATE_DEVICE. */
 static void nqd_figures_of_device(struct nqd_device *nd, struct nqd_figures *figures)
 {
-	struct nqd_device_totals totals;
+	struct nqd_totals totals;
 	struct nqd_figures one;
 	struct nqd_session *s;
 
@@ -158,7 +158,7 @@ static void nqd_figures_of_device(struct nqd_device *nd, struct nqd_figures *fig
 		nqd_figures_add(figures, &one);
 	}
 	/* The device counts these itself: those that no session has had are among them. */
-	nqd_device_stats_sum(nd->stats, &totals);
+	nqd_stats_sum(nd->stats, &totals);
 	figures->l3 = (struct nqd_l3_stats){
 		.rx_packets = totals.packets[NQD_RX],
 		.rx_bytes = totals.bytes[NQD_RX],
@@ -179,6 +179,26 @@ void nqd_figures_device(struct nqd_device *nd, struct nqd_figures *figures)
 {
 	nqd_figures_of_device(nd, figures);
 	nqd_figures_less(figures, nd->zero);
+}
+
+/**
+ * nqd_figures_queue() - counters of a TX queue of a device since FLUSH_STATS
+ * @nd: device
+ * @queue: its index
+ * @stats: where they go
+ *
+ * Context: nqd_net.lock is held.
+ */
+void nqd_figures_queue(const struct nqd_device *nd, u32 queue, struct nqd_queue_stats *stats)
+{
+	const struct nqd_queue_stats *zero = nd->queue_zero;
+
+	nqd_tx_queue_sum(nd, queue, stats);
+	if (!zero)
+		return;
+	stats->tx_packets -= zero[queue].tx_packets;
+	stats->tx_bytes -= zero[queue].tx_bytes;
+	stats->tx_dropped -= zero[queue].tx_dropped;
 }
 
 static int nqd_figures_zero(struct nqd_figures **zero)
@@ -215,11 +235,16 @@ int nqd_figures_flush_session(struct nqd_session *s)
  */
 int nqd_figures_flush_device(struct nqd_device *nd)
 {
-	int err = nqd_figures_zero(&nd->zero);
+	u32 queues = nd->dev->num_tx_queues, i;
 
-	if (!err)
-		nqd_figures_of_device(nd, nd->zero);
-	return err;
+	if (!nd->queue_zero)
+		nd->queue_zero = kcalloc(queues, sizeof(*nd->queue_zero), GFP_KERNEL);
+	if (!nd->queue_zero || nqd_figures_zero(&nd->zero))
+		return -ENOMEM;
+	nqd_figures_of_device(nd, nd->zero);
+	for (i = 0; i < queues; i++)
+		nqd_tx_queue_sum(nd, i, &nd->queue_zero[i]);
+	return 0;
 }
 
 /**

@@ -32,6 +32,7 @@ struct nqd_figures {
 
 void nqd_figures_session(struct nqd_session *s, struct nqd_figures *figures);
 void nqd_figures_device(struct nqd_device *nd, struct nqd_figures *figures);
+void nqd_figures_queue(const struct nqd_device *nd, u32 queue, struct nqd_queue_stats *stats);
 int nqd_figures_flush_session(struct nqd_session *s);
 int nqd_figures_flush_device(struct nqd_device *nd);
 void nqd_figures_session_ends(struct nqd_session *s);

@@ -3,8 +3,6 @@
  * What an opened packet carries besides one IP packet: several DATAGRAM frames, those of user space, and
  * frames that are handed up. The packet is walked again, for that is rare.
  */
-#include <linux/slab.h>
-
 #include "deliver.h"
 #include "device.h"
 #include "drop.h"
@@ -64,11 +62,11 @@ static void nqd_frames_datagram(struct nqd_session *s, const u8 *payload, u32 le
  * @payload: frames of a packet that the core has accepted
  * @len: their bytes
  * @res: what the core says of them
+ * @handed_up: takes @res->handup_bytes of frames, NULL where there are none; consumed
  */
 void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len,
-			const struct nqd_conn_rx_result *res)
+			const struct nqd_conn_rx_result *res, struct nqd_owner_event *handed_up)
 {
-	u8 *bytes = res->handup_bytes ? kmalloc(res->handup_bytes, GFP_ATOMIC) : NULL;
 	struct nqd_frame_iter it;
 	struct nqd_frame frame;
 	u32 used = 0;
@@ -78,17 +76,15 @@ void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len,
 	while (nqd_frame_next(&it, &frame) > 0) {
 		if (nqd_frames_is_datagram(&frame)) {
 			nqd_frames_datagram(s, payload + frame.data.offset, frame.data.len);
-		} else if (bytes && nqd_frame_class(frame.type) == NQD_FRAME_HAND_UP) {
-			memcpy(bytes + used, payload + frame.bytes.offset, frame.bytes.len);
+		} else if (handed_up && nqd_frame_class(frame.type) == NQD_FRAME_HAND_UP) {
+			memcpy(handed_up->bytes + used, payload + frame.bytes.offset, frame.bytes.len);
 			used += frame.bytes.len;
 		}
 	}
-	if (!res->handup_frames)
+	if (!handed_up)
 		return;
 	nqd_session_count(s, NQD_COUNT_HANDED_UP, res->handup_frames);
-	if (!bytes || !nqd_owner_frames(s, bytes, used))
-		nqd_drop_event(s, NQD_RX, NQD_DROP_NO_MEMORY, res->handup_bytes);
-	kfree(bytes);
+	nqd_owner_frames(s, handed_up);
 }
 
 /**

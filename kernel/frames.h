@@ -7,12 +7,13 @@
 
 #include "proto/conn.h"
 
+struct nqd_owner_event;
 struct nqd_session;
 struct sk_buff;
 
 bool nqd_frames_for_owner(const u8 *payload, u32 len);
 void nqd_frames_hand_up(struct nqd_session *s, const u8 *payload, u32 len,
-			const struct nqd_conn_rx_result *res);
+			const struct nqd_conn_rx_result *res, struct nqd_owner_event *handed_up);
 void nqd_frames_deliver(struct nqd_session *s, struct sk_buff *skb, u8 tos);
 
 /**

@@ -5,6 +5,7 @@
 #include <linux/module.h>
 
 #include "crypto_job.h"
+#include "debugfs.h"
 #include "device.h"
 #include "netlink.h"
 #include "netns.h"
@@ -31,6 +32,7 @@ static int __init nqd_init(void)
 	err = nqd_netlink_init();
 	if (err)
 		goto err_device;
+	nqd_debugfs_init();
 	return 0;
 
 err_device:
@@ -46,6 +48,7 @@ err_session:
 
 static void __exit nqd_exit(void)
 {
+	nqd_debugfs_exit();
 	/*
 	 * Commands first: none can make a device that nqd_device_exit() has passed over. Devices that go
 	 * after that are nobody's event.

@@ -9,9 +9,50 @@
 #include <linux/notifier.h>
 #include <linux/rtnetlink.h>
 
+#include "compat/compat.h"
 #include "device.h"
 #include "netlink.h"
 #include "netns.h"
+
+/* The device that a request is about; nqd_net.lock is held. The request may be one that was refused. */
+static struct nqd_device *nqd_netlink_device_about(struct nqd_net *nn, const struct genl_info *info)
+{
+	static const struct {
+		u16 nest;
+		u16 id;
+	} places[] = {
+		{ NQD_A_DEVICE, NQD_A_DEVICE_ID },
+		{ NQD_A_SESSION, NQD_A_SESSION_DEVICE_ID },
+		{ NQD_A_ROUTE, NQD_A_ROUTE_DEVICE_ID },
+	};
+	const struct nlattr *nest, *id;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		/* Not in info->attrs: that has only as many as the command may have. */
+		nest = nlmsg_find_attr(info->nlhdr, GENL_HDRLEN, places[i].nest);
+		if (!nest)
+			continue;
+		id = nla_find_nested(nest, places[i].id);
+		return id && nla_len(id) == sizeof(u32) ? nqd_device_find(nn, nla_get_u32(id)) : NULL;
+	}
+	return NULL;
+}
+
+/* After every command. What was refused has a message in the extended acknowledgement, without a secret. */
+static void nqd_netlink_log(const NQD_GENL_OP *op, struct sk_buff *skb, struct genl_info *info)
+{
+	struct nqd_net *nn = nqd_netlink_net(info);
+	const char *why = info->extack ? info->extack->_msg : NULL;
+	struct nqd_device *nd;
+
+	mutex_lock(&nn->lock);
+	nd = nqd_netlink_device_about(nn, info);
+	if (nd && nqd_device_logs(nd, NQD_DEBUG_FLAG_CONTROL))
+		net_info_ratelimited("%s: command %u of port %u: %s\n", netdev_name(nd->dev),
+				     info->genlhdr->cmd, info->snd_portid, why ?: "accepted");
+	mutex_unlock(&nn->lock);
+}
 
 struct genl_family nqd_netlink_family __ro_after_init = {
 	.name = NQD_FAMILY_NAME,
@@ -23,6 +64,7 @@ struct genl_family nqd_netlink_family __ro_after_init = {
 	.n_ops = ARRAY_SIZE(nqd_nl_ops),
 	.resv_start_op = NQD_CMD_SET_DEBUG + 1,
 	.mcgrps = nqd_nl_mcgrps,
+	.post_doit = nqd_netlink_log,
 	.n_mcgrps = ARRAY_SIZE(nqd_nl_mcgrps),
 };
 
@@ -84,6 +126,30 @@ int nqd_netlink_nest(struct nlattr **tb, unsigned int nest, struct genl_info *in
 	/* Liberal: attributes that nobody here knows are left out (docs/abi.md, "required"). */
 	return nla_parse_nested_deprecated(tb, max, info->attrs[nest], nqd_netlink_nests[nest].policy,
 					   info->extack);
+}
+
+/**
+ * nqd_netlink_begin() - check a request, and take the set apart that names its object
+ * @info: request
+ * @tb: where the attributes of the set go, one more than it has
+ * @nest: number of the top-level attribute
+ *
+ * Return: 0 or a negative error; extack is set then.
+ */
+int nqd_netlink_begin(struct genl_info *info, struct nlattr **tb, unsigned int nest)
+{
+	int err = nqd_nl_check(info->nlhdr, info->extack);
+
+	return err ? err : nqd_netlink_nest(tb, nest, info);
+}
+
+/**
+ * nqd_netlink_end() - let go of the session of nqd_netlink_lock_session()
+ * @info: request
+ */
+void nqd_netlink_end(struct genl_info *info)
+{
+	mutex_unlock(&nqd_netlink_net(info)->lock);
 }
 
 /**

@@ -21,6 +21,8 @@ extern struct genl_family nqd_netlink_family;
 
 struct nqd_net *nqd_netlink_net(struct genl_info *info);
 int nqd_netlink_nest(struct nlattr **tb, unsigned int nest, struct genl_info *info);
+int nqd_netlink_begin(struct genl_info *info, struct nlattr **tb, unsigned int nest);
+void nqd_netlink_end(struct genl_info *info);
 struct sk_buff *nqd_netlink_reply(struct genl_info *info, void **header);
 struct sk_buff *nqd_netlink_reply_of(struct genl_info *info, void **header, size_t size);
 struct sk_buff *nqd_netlink_big_reply(struct genl_info *info, void **header);

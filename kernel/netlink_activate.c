@@ -313,9 +313,7 @@ int nqd_nl_activate_session_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_activation *a = NULL;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_activate_only_named(tb, info->extack);
 	if (!err)

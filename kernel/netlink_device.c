@@ -176,9 +176,7 @@ int nqd_nl_create_device_doit(struct sk_buff *skb, struct genl_info *info)
 	void *header;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_DEVICE);
 	if (!err)
 		err = nqd_netlink_device_said_by_kernel(tb, info->extack);
 	if (!err)
@@ -241,9 +239,7 @@ int nqd_nl_update_device_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_device *nd;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_DEVICE);
 	if (!err)
 		err = nqd_netlink_device_said_by_kernel(tb, info->extack);
 	if (!err)
@@ -290,9 +286,7 @@ int nqd_nl_delete_device_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_device *nd;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_DEVICE);
 	if (err)
 		return err;
 
@@ -322,9 +316,7 @@ int nqd_nl_adopt_device_doit(struct sk_buff *skb, struct genl_info *info)
 	u32 port;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_DEVICE);
 	if (err)
 		return err;
 	reply = nqd_netlink_reply(info, &header);
@@ -381,9 +373,7 @@ int nqd_nl_get_device_doit(struct sk_buff *skb, struct genl_info *info)
 	void *header;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_DEVICE);
 	if (err)
 		return err;
 	reply = nqd_netlink_reply(info, &header);
@@ -466,9 +456,7 @@ int nqd_nl_set_debug_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_device *nd;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_DEVICE, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_DEVICE);
 	if (!err)
 		err = nqd_netlink_nest(debug, NQD_A_DEBUG, info);
 	if (err)

@@ -6,7 +6,6 @@
 
 #include "netlink.h"
 #include "netlink_session.h"
-#include "netns.h"
 #include "proto/varint.h"
 #include "session.h"
 
@@ -113,23 +112,21 @@ static int nqd_frames_do(struct genl_info *info,
 			 int (*command)(struct nqd_session *s, struct nlattr **tb, struct genl_info *info))
 {
 	struct nlattr *tb[NQD_A_SESSION_MAX + 1], *frames[NQD_A_FRAMES_MAX + 1];
-	struct nqd_net *nn = nqd_netlink_net(info);
 	struct nqd_session *s;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_nest(frames, NQD_A_FRAMES, info);
 	if (!err)
 		err = check(frames, info->extack);
 	if (err)
 		return err;
-	mutex_lock(&nn->lock);
-	s = nqd_netlink_named_session(tb, info);
-	err = IS_ERR(s) ? PTR_ERR(s) : command(s, frames, info);
-	mutex_unlock(&nn->lock);
+	s = nqd_netlink_lock_session(tb, info);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	err = command(s, frames, info);
+	nqd_netlink_end(info);
 	return err;
 }
 
@@ -224,28 +221,23 @@ int nqd_nl_send_datagram_doit(struct sk_buff *skb, struct genl_info *info)
 int nqd_nl_event_ack_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NQD_A_SESSION_MAX + 1], *event[NQD_A_EVENT_MAX + 1];
-	struct nqd_net *nn = nqd_netlink_net(info);
 	struct nqd_session *s;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_nest(event, NQD_A_EVENT, info);
 	if (err)
 		return err;
-	mutex_lock(&nn->lock);
-	s = nqd_netlink_named_session(tb, info);
-	err = PTR_ERR_OR_ZERO(s);
-	if (!err) {
-		spin_lock_bh(&s->lock);
-		err = nqd_owner_ack(s, nla_get_u64(event[NQD_A_EVENT_ID]));
-		spin_unlock_bh(&s->lock);
-		if (err)
-			nqd_frames_refuse(info->extack, event[NQD_A_EVENT_ID], err,
-					  "event.id is of no event that there was");
-	}
-	mutex_unlock(&nn->lock);
+	s = nqd_netlink_lock_session(tb, info);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	spin_lock_bh(&s->lock);
+	err = nqd_owner_ack(s, nla_get_u64(event[NQD_A_EVENT_ID]));
+	spin_unlock_bh(&s->lock);
+	if (err)
+		nqd_frames_refuse(info->extack, event[NQD_A_EVENT_ID], err,
+				  "event.id is of no event that there was");
+	nqd_netlink_end(info);
 	return err;
 }

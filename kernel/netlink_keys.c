@@ -148,9 +148,7 @@ int nqd_nl_set_keys_doit(struct sk_buff *skb, struct genl_info *info)
 	unsigned int i;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_nest(keys, NQD_A_KEYS, info);
 	if (!err && (!keys[NQD_A_KEYS_TX_KEY] || !keys[NQD_A_KEYS_RX_KEY]))
@@ -205,18 +203,16 @@ static int nqd_netlink_key_update(struct nqd_session *s, struct genl_info *info)
 int nqd_nl_key_update_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NQD_A_SESSION_MAX + 1];
-	struct nqd_net *nn = nqd_netlink_net(info);
 	struct nqd_session *s;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (err)
 		return err;
-	mutex_lock(&nn->lock);
-	s = nqd_netlink_named_session(tb, info);
-	err = IS_ERR(s) ? PTR_ERR(s) : nqd_netlink_key_update(s, info);
-	mutex_unlock(&nn->lock);
+	s = nqd_netlink_lock_session(tb, info);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	err = nqd_netlink_key_update(s, info);
+	nqd_netlink_end(info);
 	return err;
 }

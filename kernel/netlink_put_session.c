@@ -109,18 +109,15 @@ static int nqd_netlink_put_numbers(struct sk_buff *skb, const struct nqd_session
 /* What changes by itself. */
 static int nqd_netlink_put_running(struct sk_buff *skb, struct nqd_session *s)
 {
-	u32 size = s->config.datagram_size, mtu = s->config.mtu, payload;
+	u32 size = s->config.datagram_size, mtu = s->config.mtu;
 	u64 generation = 0;
 
 	if (s->running) {
 		spin_lock_bh(&s->lock);
 		size = s->conn.pmtu.current_size;
-		payload = nqd_conn_max_payload(&s->conn);
+		mtu = nqd_session_mtu(s);
 		generation = s->conn.keys.tx_generation;
 		spin_unlock_bh(&s->lock);
-		/* One byte is the context ID. */
-		if (payload && (!mtu || payload - 1 < mtu))
-			mtu = payload - 1;
 	}
 	if (nla_put_u32(skb, NQD_A_SESSION_DATAGRAM_SIZE, size) ||
 	    (mtu && nla_put_u32(skb, NQD_A_SESSION_MTU, mtu)) ||
@@ -216,6 +213,24 @@ struct nqd_session *nqd_netlink_named_session(struct nlattr **tb, struct genl_in
 	NL_SET_ERR_MSG_ATTR(info->extack, tb[NQD_A_SESSION_ID],
 			    "no session of the device has this session.id");
 	return ERR_PTR(-ENOENT);
+}
+
+/**
+ * nqd_netlink_lock_session() - the session that a request names, which stays until nqd_netlink_end()
+ * @tb: session attributes of the request
+ * @info: request
+ *
+ * Return: the session with nqd_net.lock held, or an error pointer without.
+ */
+struct nqd_session *nqd_netlink_lock_session(struct nlattr **tb, struct genl_info *info)
+{
+	struct nqd_session *s;
+
+	mutex_lock(&nqd_netlink_net(info)->lock);
+	s = nqd_netlink_named_session(tb, info);
+	if (IS_ERR(s))
+		nqd_netlink_end(info);
+	return s;
 }
 
 /**

@@ -11,22 +11,24 @@
 #include "route.h"
 #include "session.h"
 
-static int nqd_netlink_route_prefix(struct nqd_prefix *prefix, const struct nlattr *attr,
-				    struct netlink_ext_ack *extack)
+/* Checks a request, and takes its route apart. */
+static int nqd_netlink_begin_route(struct genl_info *info, struct nlattr **tb, struct nqd_prefix *prefix)
 {
+	int err = nqd_netlink_begin(info, tb, NQD_A_ROUTE);
 	const char *why;
-	int err;
 
-	if (!attr) {
-		NL_SET_ERR_MSG(extack, "route.prefix is needed");
+	if (err)
+		return err;
+	if (!tb[NQD_A_ROUTE_PREFIX]) {
+		NL_SET_ERR_MSG(info->extack, "route.prefix is needed");
 		return -EINVAL;
 	}
-	memcpy(prefix, nla_data(attr), sizeof(*prefix));
+	memcpy(prefix, nla_data(tb[NQD_A_ROUTE_PREFIX]), sizeof(*prefix));
 	err = nqd_routes_check(prefix, &why);
 	if (!err)
 		return 0;
-	extack->_msg = why;
-	NL_SET_BAD_ATTR(extack, attr);
+	info->extack->_msg = why;
+	NL_SET_BAD_ATTR(info->extack, tb[NQD_A_ROUTE_PREFIX]);
 	return err;
 }
 
@@ -82,11 +84,7 @@ int nqd_nl_add_route_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_prefix prefix;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_ROUTE, info);
-	if (!err)
-		err = nqd_netlink_route_prefix(&prefix, tb[NQD_A_ROUTE_PREFIX], info->extack);
+	err = nqd_netlink_begin_route(info, tb, &prefix);
 	if (err)
 		return err;
 	mutex_lock(&nn->lock);
@@ -113,11 +111,7 @@ int nqd_nl_delete_route_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_device *nd;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_ROUTE, info);
-	if (!err)
-		err = nqd_netlink_route_prefix(&prefix, tb[NQD_A_ROUTE_PREFIX], info->extack);
+	err = nqd_netlink_begin_route(info, tb, &prefix);
 	if (err)
 		return err;
 	mutex_lock(&nn->lock);
@@ -179,11 +173,7 @@ int nqd_nl_get_route_doit(struct sk_buff *skb, struct genl_info *info)
 	void *header;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_ROUTE, info);
-	if (!err)
-		err = nqd_netlink_route_prefix(&prefix, tb[NQD_A_ROUTE_PREFIX], info->extack);
+	err = nqd_netlink_begin_route(info, tb, &prefix);
 	if (err)
 		return err;
 	reply = nqd_netlink_reply(info, &header);

@@ -296,9 +296,7 @@ int nqd_nl_add_session_doit(struct sk_buff *skb, struct genl_info *info)
 	void *header;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_session_said_by_kernel(tb, info->extack);
 	if (!err) {
@@ -367,9 +365,7 @@ int nqd_nl_delete_session_doit(struct sk_buff *skb, struct genl_info *info)
 	LIST_HEAD(ended);
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_check_close(info);
 	if (err)
@@ -396,28 +392,24 @@ int nqd_nl_delete_session_doit(struct sk_buff *skb, struct genl_info *info)
 int nqd_nl_get_session_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NQD_A_SESSION_MAX + 1];
-	struct nqd_net *nn = nqd_netlink_net(info);
 	struct nqd_session *s;
 	struct sk_buff *reply;
 	void *header;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (err)
 		return err;
 	reply = nqd_netlink_big_reply(info, &header);
 	if (!reply)
 		return -ENOMEM;
-	mutex_lock(&nn->lock);
-	s = nqd_netlink_named_session(tb, info);
-	err = PTR_ERR_OR_ZERO(s);
-	if (err)
+	s = nqd_netlink_lock_session(tb, info);
+	if (IS_ERR(s)) {
 		nlmsg_free(reply);
-	else
-		err = nqd_netlink_answer_session(reply, header, s, info);
-	mutex_unlock(&nn->lock);
+		return PTR_ERR(s);
+	}
+	err = nqd_netlink_answer_session(reply, header, s, info);
+	nqd_netlink_end(info);
 	return err;
 }
 

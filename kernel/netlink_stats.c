@@ -90,6 +90,19 @@ static int nqd_netlink_put_session_stats(struct sk_buff *skb, struct nqd_session
 	return 0;
 }
 
+static int nqd_netlink_put_queues(struct sk_buff *skb, const struct nqd_device *nd)
+{
+	struct nqd_queue_stats stats;
+	u32 i;
+
+	for (i = 0; i < nd->dev->num_tx_queues; i++) {
+		nqd_figures_queue(nd, i, &stats);
+		if (nla_put_64bit(skb, NQD_A_STATS_QUEUE, sizeof(stats), &stats, NQD_A_STATS_PAD))
+			return -EMSGSIZE;
+	}
+	return 0;
+}
+
 static int nqd_netlink_put_device_stats(struct sk_buff *skb, struct nqd_device *nd)
 {
 	struct nqd_figures figures;
@@ -99,7 +112,7 @@ static int nqd_netlink_put_device_stats(struct sk_buff *skb, struct nqd_device *
 		return -EMSGSIZE;
 	nqd_figures_device(nd, &figures);
 	nest = nla_nest_start(skb, NQD_A_STATS);
-	if (!nest || nqd_netlink_put_figures(skb, &figures))
+	if (!nest || nqd_netlink_put_figures(skb, &figures) || nqd_netlink_put_queues(skb, nd))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -150,7 +163,7 @@ int nqd_nl_get_stats_doit(struct sk_buff *skb, struct genl_info *info)
 	err = nqd_nl_check(info->nlhdr, info->extack);
 	if (err)
 		return err;
-	reply = nqd_netlink_reply(info, &header);
+	reply = nqd_netlink_big_reply(info, &header);
 	if (!reply)
 		return -ENOMEM;
 

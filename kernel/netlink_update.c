@@ -196,9 +196,7 @@ int nqd_nl_update_session_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nqd_update *u = NULL;
 	int err;
 
-	err = nqd_nl_check(info->nlhdr, info->extack);
-	if (!err)
-		err = nqd_netlink_nest(tb, NQD_A_SESSION, info);
+	err = nqd_netlink_begin(info, tb, NQD_A_SESSION);
 	if (!err)
 		err = nqd_netlink_session_said_by_kernel(tb, info->extack);
 	if (!err)

@@ -127,33 +127,26 @@ u32 nqd_owner_room(const struct nqd_session *s)
 	return s->owner.count < NQD_EVENT_QUEUE_LEN ? NQD_DATAGRAM_MAX_LEN : 0;
 }
 
-static bool nqd_owner_received(struct nqd_session *s, u8 command, u64 context, const u8 *bytes, u32 len)
+/**
+ * nqd_owner_frames_alloc() - memory for frames of the peer, before their packet is acknowledged
+ * @len: their bytes
+ *
+ * Return: for nqd_owner_frames() or kfree(), or NULL.
+ */
+struct nqd_owner_event *nqd_owner_frames_alloc(u32 len)
 {
-	struct nqd_owner_event *event;
-
-	lockdep_assert_held(&s->lock);
-	if (!nqd_owner_room(s))
-		return false;
-	event = nqd_owner_event_alloc(command, len, GFP_ATOMIC);
-	if (!event)
-		return false;
-	event->context = context;
-	memcpy(event->bytes, bytes, len);
-	nqd_owner_add(s, event);
-	return true;
+	return nqd_owner_event_alloc(NQD_EVENT_FRAMES_RECEIVED, len, GFP_ATOMIC);
 }
 
 /**
  * nqd_owner_frames() - hand frames of the peer up
  * @s: session, with its lock held
- * @bytes: whole frames
- * @len: their bytes
- *
- * Return: true; false if there is no room or no memory.
+ * @event: whole frames; consumed
  */
-bool nqd_owner_frames(struct nqd_session *s, const u8 *bytes, u32 len)
+void nqd_owner_frames(struct nqd_session *s, struct nqd_owner_event *event)
 {
-	return nqd_owner_received(s, NQD_EVENT_FRAMES_RECEIVED, 0, bytes, len);
+	lockdep_assert_held(&s->lock);
+	nqd_owner_add(s, event);
 }
 
 /**
@@ -167,7 +160,18 @@ bool nqd_owner_frames(struct nqd_session *s, const u8 *bytes, u32 len)
  */
 bool nqd_owner_datagram(struct nqd_session *s, u64 context, const u8 *bytes, u32 len)
 {
-	return nqd_owner_received(s, NQD_EVENT_DATAGRAM_RECEIVED, context, bytes, len);
+	struct nqd_owner_event *event;
+
+	lockdep_assert_held(&s->lock);
+	if (!nqd_owner_room(s))
+		return false;
+	event = nqd_owner_event_alloc(NQD_EVENT_DATAGRAM_RECEIVED, len, GFP_ATOMIC);
+	if (!event)
+		return false;
+	event->context = context;
+	memcpy(event->bytes, bytes, len);
+	nqd_owner_add(s, event);
+	return true;
 }
 
 /**

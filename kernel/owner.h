@@ -70,7 +70,8 @@ int nqd_owner_ack(struct nqd_session *s, u64 id);
 void nqd_owner_resend(struct nqd_session *s);
 void nqd_owner_retry(struct nqd_session *s);
 u32 nqd_owner_room(const struct nqd_session *s);
-bool nqd_owner_frames(struct nqd_session *s, const u8 *bytes, u32 len);
+struct nqd_owner_event *nqd_owner_frames_alloc(u32 len);
+void nqd_owner_frames(struct nqd_session *s, struct nqd_owner_event *event);
 bool nqd_owner_datagram(struct nqd_session *s, u64 context, const u8 *bytes, u32 len);
 
 #endif /* _NQD_OWNER_H */

@@ -36,7 +36,7 @@ static enum nqd_drop_reason nqd_rx_unauthentic(struct nqd_session *s, const stru
 /* An authentic packet, with nqd_session.lock held; its frames are @payload. */
 static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nqd_crypto_op *op, u64 now,
 					  const u8 *payload, u32 len, struct nqd_conn_rx_result *res,
-					  enum nqd_session_noise *noise)
+					  enum nqd_session_noise *noise, struct nqd_owner_event **handed_up)
 {
 	enum nqd_drop_reason reason;
 	u32 room;
@@ -57,7 +57,15 @@ static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nq
 	room = nqd_owner_room(s);
 	if (unlikely(!room) && nqd_frames_for_owner(payload, len))
 		return NQD_DROP_EVENT_QUEUE_FULL;
-	reason = nqd_conn_rx_opened(&s->conn, now, &op->rx, payload, len, room ? U16_MAX : 0, res);
+	reason = nqd_conn_rx_opened(&s->conn, now, &op->rx, payload, len, 0, res);
+	if (unlikely(reason == NQD_DROP_EVENT_QUEUE_FULL && room)) {
+		*handed_up = nqd_owner_frames_alloc(res->handup_bytes);
+		if (!*handed_up)
+			return NQD_DROP_NO_MEMORY;
+		reason = nqd_conn_rx_opened(&s->conn, now, &op->rx, payload, len, res->handup_bytes, res);
+		if (reason != NQD_DROP_NONE)
+			kfree(*handed_up);
+	}
 	if (reason == NQD_DROP_DUPLICATE || reason == NQD_DROP_TOO_OLD)
 		*noise = NQD_NOISE_REPLAY;
 	return reason;
@@ -73,6 +81,7 @@ static void nqd_rx_opened(struct nqd_crypto_op *op, int err)
 {
 	u32 header = 1 + op->header.cid_len + op->header.pn_len, len = op->len - header - NQD_TAG_LEN;
 	enum nqd_session_noise noise = NQD_NOISES;
+	struct nqd_owner_event *handed_up = NULL;
 	const u8 *payload = op->datagram + header;
 	struct nqd_session *s = op->session;
 	struct nqd_conn_rx_result res;
@@ -88,7 +97,7 @@ static void nqd_rx_opened(struct nqd_crypto_op *op, int err)
 		goto unlock;
 	}
 	if (likely(!err))
-		reason = nqd_rx_accept(s, op, now, payload, len, &res, &noise);
+		reason = nqd_rx_accept(s, op, now, payload, len, &res, &noise, &handed_up);
 	else if (err == -EBADMSG)
 		reason = nqd_rx_unauthentic(s, skb, nqd_conn_rx_failed(&s->conn, now));
 	else
@@ -96,7 +105,7 @@ static void nqd_rx_opened(struct nqd_crypto_op *op, int err)
 	if (likely(reason == NQD_DROP_NONE)) {
 		plain = nqd_frames_plain(payload, &res);
 		if (unlikely(!plain && (res.datagrams || res.handup_frames)))
-			nqd_frames_hand_up(s, payload, len, &res);
+			nqd_frames_hand_up(s, payload, len, &res, handed_up);
 	}
 	if (unlikely(s->conn.events))
 		nqd_session_events(s);

@@ -206,7 +206,7 @@ struct nqd_session *nqd_session_alloc(struct nqd_device *nd, u64 id)
 
 	if (!s)
 		return NULL;
-	s->stats = nqd_session_stats_alloc();
+	s->stats = nqd_stats_alloc();
 	if (!s->stats) {
 		kfree(s);
 		return NULL;

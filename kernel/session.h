@@ -4,7 +4,7 @@
  *
  *   control   session.c life and references, session_find.c who gets a datagram, session_config.c what
  *             user space set, activate.c, keyring.c keys, session_event.c what the protocol core reports,
- *             owner.c what the owner must hear of, session_stats.c counters
+ *             owner.c what the owner must hear of, stats.c counters
  *   data      behind datapath.h
  *
  * References: the table of the device holds one; a datagram on its way through an asynchronous cipher, an
@@ -35,7 +35,7 @@
 #include "proto/conn.h"
 #include "routes.h"
 #include "session_find.h"
-#include "session_stats.h"
+#include "stats.h"
 
 struct nqd_device;
 struct nqd_figures;
@@ -159,6 +159,7 @@ struct nqd_session_config {
  * @control: what SEND_FRAMES asked for, by the number of its slot
  * @updates_local: key updates of ours
  * @updates_peer: key updates of the peer
+ * @logged: losses, probes and reductions that the log has, see SET_DEBUG
  * @noisy: when an event of that kind may be told again, ns
  * @noise: packets since the last event of that kind
  * @owner: events for the owner
@@ -183,7 +184,7 @@ struct nqd_session {
 	struct nqd_device *device;
 	struct nqd_socket *socket;
 	const struct nqd_suite *suite;
-	struct nqd_session_stats __percpu *stats;
+	struct nqd_stats __percpu *stats;
 	union nqd_address remote;
 	union nqd_address local;
 	__be16 local_port;
@@ -216,6 +217,7 @@ struct nqd_session {
 	struct nqd_owner_blob *control[NQD_SESSION_CONTROL_SLOTS];
 	u64 updates_local;
 	u64 updates_peer;
+	u64 logged;
 	u64 noisy[NQD_NOISES];
 	u64 noise[NQD_NOISES];
 	struct nqd_owner owner;
@@ -291,6 +293,21 @@ static inline bool nqd_session_is_active(const struct nqd_session *s)
 {
 	/* Pairs with the release in activate.c: what it has filled in is seen. */
 	return smp_load_acquire(&s->active);
+}
+
+/**
+ * nqd_session_mtu() - largest inner packet: what one DATAGRAM frame holds, or less where user space says so
+ * @s: session whose connection runs
+ *
+ * Return: bytes; 0 where none can be sent.
+ */
+static inline u32 nqd_session_mtu(const struct nqd_session *s)
+{
+	u32 payload = READ_ONCE(s->conn.max_payload), limit = READ_ONCE(s->mtu);
+	/* One byte is the context ID. */
+	u32 mtu = payload ? payload - 1 : 0;
+
+	return limit ? min(limit, mtu) : mtu;
 }
 
 /**

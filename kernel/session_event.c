@@ -154,7 +154,6 @@ static void nqd_event_keys(struct nqd_session *s, u8 command, enum nqd_key_updat
 
 static void nqd_event_mtu(struct nqd_session *s)
 {
-	u32 payload = nqd_conn_max_payload(&s->conn);
 	struct nlattr *nest;
 	struct sk_buff *skb;
 	void *header;
@@ -163,9 +162,8 @@ static void nqd_event_mtu(struct nqd_session *s)
 	skb = nqd_event_begin(s, NQD_EVENT_PATH_MTU_CHANGED, false, &header, &nest);
 	if (!skb)
 		return;
-	/* One byte is the context ID. */
 	err = nla_put_u32(skb, NQD_A_EVENT_DATAGRAM_SIZE, s->conn.pmtu.current_size) ||
-	      nla_put_u32(skb, NQD_A_EVENT_MTU, payload ? payload - 1 : 0);
+	      nla_put_u32(skb, NQD_A_EVENT_MTU, nqd_session_mtu(s));
 	nqd_event_end(s, skb, header, nest, err);
 }
 
@@ -245,9 +243,36 @@ void nqd_session_reset_seen(struct nqd_session *s)
 	nqd_session_work(s, NQD_SESSION_WORK_END);
 }
 
+static void nqd_session_log_recovery(struct nqd_session *s)
+{
+	struct nqd_recovery_stats r;
+	u64 seen;
+
+	nqd_session_recovery_stats(s, &r);
+	seen = r.packets_lost + r.pto_count + r.congestion_events;
+	if (s->logged == seen)
+		return;
+	s->logged = seen;
+	net_info_ratelimited("%s: session %llu: %llu packets lost, %llu probes, %llu reductions, window %llu, in flight %llu\n",
+			     netdev_name(s->device->dev), s->id, r.packets_lost, r.pto_count,
+			     r.congestion_events, r.congestion_window, r.bytes_in_flight);
+}
+
+static void nqd_session_log_keys(const struct nqd_session *s, u32 events)
+{
+	net_info_ratelimited("%s: session %llu: key generation rx %llu tx %llu%s%s\n",
+			     netdev_name(s->device->dev), s->id, s->conn.keys.rx_generation,
+			     s->conn.keys.tx_generation,
+			     events & NQD_CONN_EVENT_KEYS_UPDATE_NEEDED ? ", an update is due" : "",
+			     events & NQD_CONN_EVENT_KEYS_EXHAUSTED ? ", the limit is reached" : "");
+}
+
 static void nqd_session_keys_events(struct nqd_session *s, u32 events)
 {
 	struct nqd_keys *keys = &s->conn.keys;
+
+	if (nqd_device_logs(s->device, NQD_DEBUG_FLAG_KEYS))
+		nqd_session_log_keys(s, events);
 
 	if (events & NQD_CONN_EVENT_KEYS_FORGET) {
 		nqd_keyring_forget(&s->rx_keys, nqd_keys_oldest(keys));
@@ -312,6 +337,8 @@ void nqd_session_events(struct nqd_session *s)
 	u32 events = nqd_conn_events(&s->conn);
 
 	lockdep_assert_held(&s->lock);
+	if (nqd_device_logs(s->device, NQD_DEBUG_FLAG_RECOVERY))
+		nqd_session_log_recovery(s);
 	if (likely(!events) || s->dead)
 		return;
 	if (events & NQD_CONN_EVENT_RING)

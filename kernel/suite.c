@@ -3,6 +3,7 @@
  * Cipher suites.
  */
 #include <crypto/aead.h>
+#include <crypto/hash.h>
 #include <linux/err.h>
 #include <linux/string.h>
 
@@ -52,4 +53,22 @@ int nqd_suite_driver(const struct nqd_suite *suite, char *driver, size_t size, b
 	*asynchronous = crypto_aead_alg(aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
 	crypto_free_aead(aead);
 	return 0;
+}
+
+/**
+ * nqd_suite_has_hash() - can keys of a suite be derived from traffic secrets here?
+ * @suite: cipher suite
+ *
+ * Context: may sleep, may load modules.
+ *
+ * Return: 1 or 0, or -ENOMEM.
+ */
+int nqd_suite_has_hash(const struct nqd_suite *suite)
+{
+	struct crypto_shash *hmac = crypto_alloc_shash(suite->hmac, 0, 0);
+
+	if (IS_ERR(hmac))
+		return PTR_ERR(hmac) == -ENOMEM ? -ENOMEM : 0;
+	crypto_free_shash(hmac);
+	return 1;
 }

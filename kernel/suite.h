@@ -32,6 +32,7 @@ struct nqd_suite {
 extern const struct nqd_suite nqd_suites[NQD_SUITES];
 
 const struct nqd_suite *nqd_suite_find(u32 suite);
+int nqd_suite_has_hash(const struct nqd_suite *suite);
 int nqd_suite_driver(const struct nqd_suite *suite, char *driver, size_t size, bool *asynchronous);
 
 #endif /* _NQD_SUITE_H */

@@ -126,6 +126,7 @@ netdev_tx_t nqd_xmit(struct sk_buff *skb, struct net_device *dev)
 	u16 family;
 
 	rcu_read_lock();
+	nqd_tx_queue_given(nd, skb, skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1);
 	address = nqd_xmit_destination(skb, &family);
 	if (unlikely(!address)) {
 		nqd_drop_device_skb(nd, NQD_TX, skb, NQD_DROP_INNER_MALFORMED);

@@ -7,6 +7,7 @@
 #define _NQD_COMPAT_H
 
 #include <linux/netdevice.h>
+#include <net/genetlink.h>
 #include <net/rtnetlink.h>
 #include <net/udp_tunnel.h>
 
@@ -20,6 +21,13 @@
 #define NQD_NEWLINK_PARAMETERS \
 	struct net *src_net, struct net_device *dev, struct nlattr *tb[], struct nlattr *data[], \
 	struct netlink_ext_ack *extack
+#endif
+
+/* What genl_family.post_doit is told of the command. */
+#ifdef NQD_HAVE_GENL_SPLIT_DOIT
+#define NQD_GENL_OP struct genl_split_ops
+#else
+#define NQD_GENL_OP struct genl_ops
 #endif
 
 /**

@@ -405,7 +405,8 @@ static void nqd_conn_rx_keys(struct nqd_conn *c, u64 now, const struct nqd_conn_
  * @payload: its frames, decrypted
  * @len: their bytes
  * @handup_room: bytes of hand-up frames that the home can queue for user space
- * @res: what is in it for the home; valid with NQD_DROP_NONE
+ * @res: what is in it for the home; valid with NQD_DROP_NONE. With NQD_DROP_EVENT_QUEUE_FULL, which changes
+ *	nothing, its handup_bytes say how much room it takes
  *
  * The home delivers the DATAGRAM payloads and queues the hand-up frames if, and only if, the packet was
  * accepted.

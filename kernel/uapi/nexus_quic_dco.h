@@ -353,8 +353,8 @@ enum nqd_congestion_phase {
 
 /**
  * enum nqd_feature - What a kernel offers beyond the commands of this version.
- * @NQD_FEATURE_INSTALL_SECRETS: Traffic secrets may be installed; the kernel derives keys
- *	and updates them itself (v2 key installation).
+ * @NQD_FEATURE_INSTALL_SECRETS: Traffic secrets of every suite that is offered may be
+ *	installed; the kernel derives keys and updates them itself (v2 key installation).
  * @NQD_FEATURE_ZERO_LENGTH_CID: Sessions whose local connection ID is empty.
  * @NQD_FEATURE_PERSIST: Persistent devices and ADOPT_DEVICE.
  * @NQD_FEATURE_SEND_FRAMES: SEND_FRAMES and its events.
@@ -420,7 +420,8 @@ enum nqd_frames_flag {
 /**
  * enum nqd_debug_flag - What SET_DEBUG logs, rate limited; never keys, connection IDs or
  * payloads.
- * @NQD_DEBUG_FLAG_CONTROL: Refused and accepted commands.
+ * @NQD_DEBUG_FLAG_CONTROL: Commands about the device that reach the module, accepted or
+ *	refused and why.
  * @NQD_DEBUG_FLAG_DROPS: Dropped packets with their reason.
  * @NQD_DEBUG_FLAG_KEYS: Changes of the key phase.
  * @NQD_DEBUG_FLAG_RECOVERY: Losses, probes and congestion.
@@ -733,6 +734,9 @@ struct nqd_recovery_stats {
  * struct nqd_queue_stats - One TX queue of a device. 32 bytes.
  * @queue: Index.
  * @pad: Zero.
+ * @tx_packets: IP packets that the device was given on it.
+ * @tx_bytes: Of these.
+ * @tx_dropped: Of these, before or after they have waited.
  */
 struct nqd_queue_stats {
 	__u32 queue;

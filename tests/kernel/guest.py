@@ -26,7 +26,18 @@ from tests.kernel.guest_base import (
 )
 
 # Each registers its checks when it is read.
-CONCEPTS: Final = ("abi", "device", "namespace", "rules", "session", "activate", "module")
+CONCEPTS: Final = (
+    "abi",
+    "device",
+    "namespace",
+    "rules",
+    "session",
+    "activate",
+    "debug",
+    "traffic",
+    "faults",
+    "module",
+)
 
 
 def main() -> None:

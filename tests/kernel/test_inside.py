@@ -40,15 +40,24 @@ VOLUME = os.environ.get("NEXUS_TEST_VOLUME")
 _results: dict[str, Result] = {}
 
 
+def planned(kernel: str) -> tuple[tuple[str, ...], str]:
+    """Which tests a kernel runs, and how much of them."""
+    if kernel != "uml-debug":
+        return FEW, "1"
+    if VOLUME is None:
+        return (CONTRACT,), "1"
+    return FULL, VOLUME
+
+
 @pytest.fixture
 def result(kernel: str, modules: Callable[[str], Modules]) -> Result:
     """Outcome of the one boot of a kernel."""
     if kernel not in _results:
         module, _ = modules(kernel)
-        tests = (FULL if VOLUME else (CONTRACT,)) if kernel == "uml-debug" else FEW
+        tests, volume = planned(kernel)
         command = [sys.executable, "-m", "tests.inside.run", str(module), *tests]
-        volume = {"NEXUS_TEST_VOLUME": VOLUME or "1" if kernel == "uml-debug" else "1"}
-        _results[kernel] = Lab().run(kernel, command, cwd=ROOT, environ=volume, timeout=3000)
+        environ = {"NEXUS_TEST_VOLUME": volume}
+        _results[kernel] = Lab().run(kernel, command, cwd=ROOT, environ=environ, timeout=3000)
     return _results[kernel]
 
 

@@ -60,6 +60,14 @@ def test_the_kernel_does_not_complain(kernel: str, result: Result) -> None:
 
 
 @kernels
+def test_layout_header_compiles(kernel: str, modules: Callable[[str], Modules]) -> None:
+    """A layout that is not the ABI's would have stopped the build."""
+    header = '#include "uapi/nexus_quic_dco_layout.h"'
+    assert header in (ROOT / "kernel/main.c").read_text().splitlines()
+    assert modules(kernel)[0].exists()
+
+
+@kernels
 @pytest.mark.parametrize("name", names_of_checks())
 def test_check(name: str, result: Result) -> None:
     assert result.status == 0, result.stderr.decode()

@@ -291,8 +291,8 @@ class CongestionPhase(OpenEnum):
 class Feature(IntFlag, boundary=KEEP):
     """What a kernel offers beyond the commands of this version."""
 
-    # Traffic secrets may be installed; the kernel derives keys and updates them itself (v2 key
-    # installation).
+    # Traffic secrets of every suite that is offered may be installed; the kernel derives keys
+    # and updates them itself (v2 key installation).
     INSTALL_SECRETS = 0x1
     # Sessions whose local connection ID is empty.
     ZERO_LENGTH_CID = 0x2
@@ -350,7 +350,7 @@ class FramesFlag(IntFlag, boundary=KEEP):
 class DebugFlag(IntFlag, boundary=KEEP):
     """What SET_DEBUG logs, rate limited; never keys, connection IDs or payloads."""
 
-    # Refused and accepted commands.
+    # Commands about the device that reach the module, accepted or refused and why.
     CONTROL = 0x1
     # Dropped packets with their reason.
     DROPS = 0x2
@@ -955,8 +955,11 @@ class QueueStats(Struct):
 
     # Index.
     queue: int
+    # IP packets that the device was given on it.
     tx_packets: int
+    # Of these.
     tx_bytes: int
+    # Of these, before or after they have waited.
     tx_dropped: int
 
 
@@ -1313,7 +1316,8 @@ class FramesAttributes(AttributeSet):
         Attribute("losses", 7, Kind.INT, size=4),
     )
 
-    # Of the caller; comes back in FRAMES_ACKED and FRAMES_LOST. Absent: no such event.
+    # Of the caller of SEND_FRAMES; comes back in FRAMES_ACKED and FRAMES_LOST. Absent: no such
+    # event. With SEND_DATAGRAM it is -EINVAL: nothing is told of a datagram.
     token: int | None = None
     # Bits of enum nqd_frames_flag.
     flags: int | None = None
