@@ -176,11 +176,11 @@ def _rules(family: Family) -> Iterator[str]:
 
 
 def _kernel_tests(family: Family) -> Iterator[str]:
-    yield "To be passed by the kernel module, by these names:"
+    yield "Passed by the kernel module (tests/kernel), by these names:"
     yield ""
     for rule in family.rules.rules:
         for name in rule.kernel:
-            yield f"- [ ] `{name}` ({rule.name})"
+            yield f"- `{name}` ({rule.name})"
     yield ""
 
 

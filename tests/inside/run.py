@@ -16,8 +16,11 @@ import sys
 import pytest
 
 from tests.inside.module import NAME, load, unload
+from tests.support.planes import VOLUME
 
-OPTIONS = ("-q", "-p", "no:cacheprovider", "-m", "", "--timeout", "300")
+# What a test does grows with the volume.
+TIMEOUT = round(300 + 15 * VOLUME)
+OPTIONS = ("-q", "-p", "no:cacheprovider", "-m", "", "--timeout", str(TIMEOUT))
 
 
 class Outcomes:

@@ -94,11 +94,18 @@ def test_every_rule_names_tests_that_exist() -> None:
         for path in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"(?m)^def (test_\w+)\(", path.read_text())
     }
+    # Inside of a kernel they are checks, and have no `test_` before their name.
+    checks = {
+        name
+        for path in (ROOT / "tests/kernel").glob("guest_*.py")
+        for name in re.findall(r"(?m)^@check\ndef (\w+)\(", path.read_text())
+    }
     for rule in family.rules.rules:
         assert rule.here or rule.kernel
         assert set(rule.here) <= defined, rule.name
     kernel = [name for rule in family.rules.rules for name in rule.kernel]
     assert len(kernel) == len(set(kernel))
+    assert {name for name in kernel if f"test_{name}" not in defined} <= checks
     page = (ROOT / "docs/abi.md").read_text()
     assert all(f"`{name}`" in page for name in kernel)
 
