@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 import traceback
 from contextlib import suppress
 from typing import Final
@@ -53,7 +54,7 @@ def main() -> None:
     run("insmod", path)
     outcome: dict[str, str | None] = {}
     for name in sys.argv[3:] or CHECKS:
-        function = CHECKS[name]
+        function, begun = CHECKS[name], time.monotonic()
         try:
             function()
             outcome[name] = None
@@ -65,6 +66,9 @@ def main() -> None:
                 delete(netlink, device.id)
         if left and outcome[name] is None:
             outcome[name] = f"left behind: {left}"
+        # Where the time goes, and where a run that takes too long has got to.
+        sys.stderr.write(f"{name}: {time.monotonic() - begun:.1f} s\n")
+        sys.stderr.flush()
     run("rmmod", MODULE)
     json.dump(outcome, sys.stdout)
 
