@@ -40,7 +40,7 @@ void nqd_stats_drop(struct nqd_stats __percpu *stats, enum nqd_direction directi
 	local_bh_enable();
 }
 
-static void nqd_stats_carried(struct nqd_stats __percpu *stats, enum nqd_direction direction, u32 packets,
+static inline void nqd_stats_carried(struct nqd_stats __percpu *stats, enum nqd_direction direction, u32 packets,
 			      u32 bytes)
 {
 	struct nqd_stats *here = this_cpu_ptr(stats);
@@ -217,14 +217,12 @@ void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum 
  * @packets: their number
  * @bytes: their bytes
  *
- * Context: any but hard interrupts.
+ * Context: BH off.
  */
 void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes)
 {
-	local_bh_disable();
 	nqd_stats_carried(s->stats, direction, packets, bytes);
 	nqd_stats_carried(s->device->stats, direction, packets, bytes);
-	local_bh_enable();
 }
 
 /**

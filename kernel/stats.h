@@ -110,7 +110,7 @@ void nqd_tx_queue_given(const struct nqd_device *nd, const struct sk_buff *skb, 
 void nqd_tx_queue_dropped(const struct nqd_device *nd, const struct sk_buff *skb, u32 packets);
 void nqd_tx_queue_sum(const struct nqd_device *nd, u32 queue, struct nqd_queue_stats *sum);
 
-/* These count on the session, and what is of packets on its device too. Any context but hard interrupts. */
+/* These count on the session, and what is of packets on its device too. */
 void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason);
 void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes);
 void nqd_session_count(struct nqd_session *s, enum nqd_counter counter, u64 by);
