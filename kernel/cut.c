@@ -19,7 +19,7 @@ static bool nqd_cut_checksum(struct sk_buff *skb)
 	u32 start = skb_checksum_start_offset(skb), field = start + skb->csum_offset;
 	__sum16 sum;
 
-	if (unlikely(skb_csum_is_sctp(skb) || field + sizeof(sum) > skb->len))
+	if (unlikely(skb_csum_is_sctp(skb) || start > skb->len || field + sizeof(sum) > skb->len))
 		return !skb_checksum_help(skb);
 	sum = csum_fold(csum_partial(skb->data + start, skb->len - start, 0));
 	*(__sum16 *)(skb->data + field) = sum ?: CSUM_MANGLED_0;
