@@ -151,6 +151,7 @@ static void nqd_debugfs_when(struct seq_file *seq, const char *what, u64 at, u64
 static void nqd_debugfs_conn(struct seq_file *seq, const struct nqd_session *s, u64 now)
 {
 	const struct nqd_conn *c = &s->conn;
+	const struct nqd_rtt *rtt = &c->recovery.rtt;
 	const struct nqd_keys *k = &c->keys;
 	struct nqd_recovery_stats r;
 
@@ -161,10 +162,11 @@ static void nqd_debugfs_conn(struct seq_file *seq, const struct nqd_session *s, 
 		   k->rx_generation, k->tx_generation, k->rx_next, k->tx_next, k->sealed, k->seal_limit,
 		   k->open_failures, k->open_failure_limit);
 	nqd_session_recovery_stats(s, &r);
-	seq_printf(seq, "  rtt %llu us min %llu variation %llu window %llu threshold %llu in-flight %llu pacing %llu lost %llu probes %llu\n",
-		   div_u64(c->recovery.rtt.smoothed, NSEC_PER_USEC), div_u64(c->recovery.rtt.min, NSEC_PER_USEC),
-		   div_u64(c->recovery.rtt.var, NSEC_PER_USEC), r.congestion_window, r.slow_start_threshold,
-		   r.bytes_in_flight, r.pacing_rate, r.packets_lost, r.pto_count);
+	seq_printf(seq, "  rtt %llu us min %llu variation %llu lost %llu probes %llu\n",
+		   div_u64(rtt->smoothed, NSEC_PER_USEC), div_u64(rtt->min, NSEC_PER_USEC),
+		   div_u64(rtt->var, NSEC_PER_USEC), r.packets_lost, r.pto_count);
+	seq_printf(seq, "  window %llu threshold %llu in-flight %llu pacing %llu\n", r.congestion_window,
+		   r.slow_start_threshold, r.bytes_in_flight, r.pacing_rate);
 	seq_puts(seq, "  timers:");
 	nqd_debugfs_when(seq, "core", nqd_conn_deadline(c), now);
 	nqd_debugfs_when(seq, "pacer", s->data.paced_at, now);

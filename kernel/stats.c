@@ -40,8 +40,8 @@ void nqd_stats_drop(struct nqd_stats __percpu *stats, enum nqd_direction directi
 	local_bh_enable();
 }
 
-static inline void nqd_stats_carried(struct nqd_stats __percpu *stats, enum nqd_direction direction, u32 packets,
-			      u32 bytes)
+static inline void nqd_stats_carried(struct nqd_stats __percpu *stats, enum nqd_direction direction,
+				     u32 packets, u32 bytes)
 {
 	struct nqd_stats *here = this_cpu_ptr(stats);
 
