@@ -269,7 +269,7 @@ def test_an_ack_that_is_nearly_due_may_leave_early(core: Core) -> None:
 @pytest.mark.parametrize(
     ("interval_ms", "acks"),
     [
-        # Two a round trip at most: the sender has no more, so an ACK may wait for a second packet ...
+        # Two a round trip at most: the sender has no more, and an ACK may wait for another ...
         (20, 100),
         # ... but never longer than RFC 9000 section 13.2.1 allows.
         (40, 200),
