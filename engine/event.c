@@ -195,17 +195,18 @@ void nqe_event_clear_other(struct nqe_socket *socket)
 		nqe_datagram_release(&datagram);
 }
 
-bool nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagram)
+u32 nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagrams, u32 max)
 {
 	struct nqe_socket *k;
-	bool taken;
+	u32 count = 0;
 
-	memset(datagram, 0, sizeof(*datagram));
+	memset(datagrams, 0, max * sizeof(*datagrams));
 	nqe_engine_lock(e);
 	k = nqe_engine_socket(e, socket);
-	taken = k && nqe_event_take_other(k, datagram);
+	while (k && count < max && nqe_event_take_other(k, &datagrams[count]))
+		count++;
 	nqe_engine_unlock(e);
-	return taken;
+	return count;
 }
 
 void nqe_datagram_release(struct nqe_datagram *datagram)
