@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("kind", choices=("udp", "tcp"))
     parser.add_argument("names", nargs="*", metavar="CONTENDER", help=", ".join(CONTENDERS))
     parser.add_argument("--repeats", type=int)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.names) - set(CONTENDERS):
         parser.error(f"no contender {unknown.pop()!r}")
     if arguments.kind == "tcp":

@@ -5,7 +5,7 @@
 
 Time is what iperf3 says; under `--icount` a nanosecond of it is an instruction. There an idle CPU
 skips to the next timer, so that every timeout fires while a file is being fetched: a loop of the
-lowest priority keeps the CPU busy, and what it took is taken off the figures.
+lowest priority keeps the CPU busy, and what it took while packets flowed is taken off the figures.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.kernel_tunnels import CONTENDERS, Stand, ciphers, load_modules
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 UDP_PAYLOAD: Final = 1200
 WARM_SECONDS: Final = 1.0  # iperf3 takes whole ones
+SLOT_SECONDS: Final = 0.1
 IDLE: Final = ("chrt", "--idle", "0", "sh", "-c", "while :; do :; done")
 
 
@@ -49,15 +52,38 @@ def spinner() -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@contextmanager
+def idle_shares(idle: subprocess.Popen[bytes]) -> Iterator[list[float]]:
+    """Which part of the time the idle loop has, in one slot after the other."""
+    shares: list[float] = []
+    end = threading.Event()
+
+    def sample() -> None:
+        then, used = time.monotonic(), busy(idle)
+        while not end.wait(SLOT_SECONDS):
+            now, more = time.monotonic(), busy(idle)
+            shares.append((more - used) / (now - then))
+            then, used = now, more
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield shares
+    finally:
+        end.set()
+        sampler.join()
+
+
 def traffic(
     stand: Stand, kind: str, seconds: float, idle: subprocess.Popen[bytes]
 ) -> dict[str, Any]:
     """One run of iperf3."""
     client, server = stand.ends
     options = ("--udp", "--bitrate", "0", "--length", str(UDP_PAYLOAD)) if kind == "udp" else ()
-    before, started = busy(idle), time.monotonic()
-    end = iperf(client, server, stand.address, seconds, *options)["end"]
-    spare = (busy(idle) - before) / (time.monotonic() - started)
+    with idle_shares(idle) as shares:
+        end = iperf(client, server, stand.address, seconds, *options)["end"]
+    # Before and after the run, iperf3 waits for its files: the middle is of the run.
+    spare = median(shares)
     got = end["sum_received"] if "sum_received" in end and kind == "tcp" else end["sum"]
     made = {"seconds": got["seconds"], "idle": spare}
     if kind == "udp":

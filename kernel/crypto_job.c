@@ -119,40 +119,101 @@ static void nqd_crypto_job_keep(struct nqd_crypto_job *job, struct nqd_crypto_op
 		nqd_crypto_job_finish(job);
 }
 
-static int nqd_crypto_run(struct nqd_crypto_op *op, bool seal)
+/* The job of this CPU, ready for a packet whose header, unprotected, is the associated data. */
+static __always_inline struct nqd_crypto_job *nqd_crypto_job_ready(const struct nqd_packet_aead *key,
+								   u8 *datagram, u32 len, u32 header_len,
+								   u64 pn, bool seal)
 {
-	/* RFC 9001 section 5.3: the header, unprotected, is the associated data. */
-	u32 header_len = 1 + op->header.cid_len + op->header.pn_len;
-	const struct nqd_packet_aead *key = op->key;
-	struct nqd_crypto_job *job;
-	int err;
+	struct nqd_crypto_job *job = this_cpu_read(nqd_crypto_job);
 
-	if (unlikely(op->len < header_len + NQD_TAG_LEN))
-		return -EBADMSG;
-	job = this_cpu_read(nqd_crypto_job);
 	if (unlikely(!job)) {
 		job = nqd_crypto_pool_get(false);
 		if (!job)
-			return -ENOBUFS;
+			return NULL;
 		this_cpu_write(nqd_crypto_job, job);
 	}
 
 	/* RFC 9001 section 5.3: the packet number, in network byte order, padded on the left. */
 	memcpy(job->nonce, key->iv, sizeof(job->nonce));
-	put_unaligned_be64(get_unaligned_be64(job->nonce + 4) ^ op->header.pn, job->nonce + 4);
+	put_unaligned_be64(get_unaligned_be64(job->nonce + 4) ^ pn, job->nonce + 4);
 
-	sg_init_one(&job->sg, op->datagram, op->len);
+	sg_set_buf(&job->sg, datagram, len);
 	aead_request_set_tfm(&job->request, key->aead);
 	aead_request_set_ad(&job->request, header_len);
 	aead_request_set_crypt(&job->request, &job->sg, &job->sg,
-			       op->len - header_len - (seal ? NQD_TAG_LEN : 0), job->nonce);
-	if (unlikely(key->asynchronous))
+			       len - header_len - (seal ? NQD_TAG_LEN : 0), job->nonce);
+	return job;
+}
+
+static u32 nqd_crypto_header_len(const struct nqd_short_header *header)
+{
+	return 1 + header->cid_len + header->pn_len;
+}
+
+static int nqd_crypto_run(struct nqd_crypto_op *op, bool seal)
+{
+	u32 header_len = nqd_crypto_header_len(&op->header);
+	struct nqd_crypto_job *job;
+	int err;
+
+	if (unlikely(op->len < header_len + NQD_TAG_LEN))
+		return -EBADMSG;
+	job = nqd_crypto_job_ready(op->key, op->datagram, op->len, header_len, op->header.pn, seal);
+	if (unlikely(!job))
+		return -ENOBUFS;
+	if (op->key->asynchronous)
 		atomic_set(&job->state, NQD_CRYPTO_JOB_CALLED);
 	err = seal ? crypto_aead_encrypt(&job->request) : crypto_aead_decrypt(&job->request);
-	if (likely(err != -EINPROGRESS))
+	if (err != -EINPROGRESS)
 		return err;
 	nqd_crypto_job_keep(job, op);
 	return -EINPROGRESS;
+}
+
+/**
+ * nqd_crypto_seal_now() - encrypt a packet, in place, with a cipher that never completes later
+ * @key: its key
+ * @datagram: header, packet number, frames, and 16 bytes for the tag
+ * @len: bytes of it
+ * @header: all members are given
+ *
+ * Context: BH off.
+ *
+ * Return: 0; -EBADMSG if it is too short, or another error if the cipher failed.
+ */
+int nqd_crypto_seal_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+			const struct nqd_short_header *header)
+{
+	u32 header_len = nqd_crypto_header_len(header);
+	struct nqd_crypto_job *job;
+
+	if (unlikely(len < header_len + NQD_TAG_LEN))
+		return -EBADMSG;
+	job = nqd_crypto_job_ready(key, datagram, len, header_len, header->pn, true);
+	return likely(job) ? crypto_aead_encrypt(&job->request) : -ENOBUFS;
+}
+
+/**
+ * nqd_crypto_open_now() - authenticate and decrypt a packet, in place, likewise
+ * @key: its key
+ * @datagram: UDP payload; header protection is off
+ * @len: bytes of it
+ * @header: all members are given
+ *
+ * Context: BH off.
+ *
+ * Return: as nqd_crypto_seal_now(); -EBADMSG if it is not authentic.
+ */
+int nqd_crypto_open_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+			const struct nqd_short_header *header)
+{
+	u32 header_len = nqd_crypto_header_len(header);
+	struct nqd_crypto_job *job;
+
+	if (unlikely(len < header_len + NQD_TAG_LEN))
+		return -EBADMSG;
+	job = nqd_crypto_job_ready(key, datagram, len, header_len, header->pn, false);
+	return likely(job) ? crypto_aead_decrypt(&job->request) : -ENOBUFS;
 }
 
 /**
@@ -187,9 +248,11 @@ static struct nqd_crypto_job *nqd_crypto_job_alloc(void)
 {
 	struct nqd_crypto_job *job = kzalloc(sizeof(*job) + NQD_CRYPTO_REQUEST_SIZE, GFP_KERNEL);
 
+	if (!job)
+		return NULL;
+	sg_init_table(&job->sg, 1);
 	/* No backlog: a driver whose queue is full refuses, and the packet is dropped. */
-	if (job)
-		aead_request_set_callback(&job->request, 0, nqd_crypto_job_complete, job);
+	aead_request_set_callback(&job->request, 0, nqd_crypto_job_complete, job);
 	return job;
 }
 

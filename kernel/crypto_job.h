@@ -4,7 +4,8 @@
  *
  * Each CPU has a job: the request of the crypto API and what that needs memory for. Nearly every packet
  * borrows it and is done when the call returns. Where a cipher completes later, the packet keeps the job
- * and the CPU takes another one from a pool that was filled when the module was loaded.
+ * and the CPU takes another one from a pool that was filled when the module was loaded. Only a key that is
+ * nqd_packet_aead.asynchronous needs a struct nqd_crypto_op for that.
  */
 #ifndef _NQD_CRYPTO_JOB_H
 #define _NQD_CRYPTO_JOB_H
@@ -17,7 +18,7 @@ struct nqd_session;
 struct sk_buff;
 
 /**
- * struct nqd_crypto_op - a packet to be sealed or opened
+ * struct nqd_crypto_op - a packet to be sealed or opened by a cipher that may complete later
  * @key: the cipher, valid until the packet is done
  * @datagram: UDP payload from its first byte, in one piece of mapped memory; header protection is off
  * @len: bytes of it, with the 16 of the tag
@@ -26,7 +27,7 @@ struct sk_buff;
  * @done: called once a packet that was held is done, with what nqd_crypto_seal() or nqd_crypto_open()
  *	would have returned; in soft interrupt context or with BH off
  * @session: the caller's
- * @owner_key: the caller's: whose @key is, where a reference was taken
+ * @owner_key: the caller's: whose @key is, with a reference
  * @skb: the caller's
  * @rx: the caller's, of a packet to be opened
  * @foreign: the caller's: it came from another address than the peer's
@@ -51,6 +52,10 @@ struct nqd_crypto_op {
 	u32 inner;
 };
 
+int nqd_crypto_seal_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+			const struct nqd_short_header *header);
+int nqd_crypto_open_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
+			const struct nqd_short_header *header);
 int nqd_crypto_seal(struct nqd_crypto_op *op);
 int nqd_crypto_open(struct nqd_crypto_op *op);
 

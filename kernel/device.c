@@ -8,7 +8,6 @@
 #include <linux/if_arp.h>
 #include <linux/module.h>
 #include <net/gro_cells.h>
-#include <net/ip_tunnels.h>
 
 #include "compat/compat.h"
 #include "cut.h"
@@ -122,7 +121,6 @@ static void nqd_device_setup(struct net_device *dev)
 
 	dev->netdev_ops = &nqd_device_ops;
 	dev->ethtool_ops = &nqd_device_ethtool_ops;
-	dev->header_ops = &ip_tunnel_header_ops;
 	dev->type = ARPHRD_NONE;
 	dev->flags = IFF_POINTOPOINT | IFF_NOARP;
 	dev->priv_flags |= IFF_NO_QUEUE;

@@ -40,29 +40,6 @@ void nqd_device_stats_drop(struct nqd_device_stats __percpu *stats, enum nqd_dir
 }
 
 /**
- * nqd_device_stats_carried() - count packets that went through
- * @stats: counters of the device
- * @direction: which way they went
- * @packets: their number
- * @bytes: their bytes
- *
- * Context: any but hard interrupts.
- */
-void nqd_device_stats_carried(struct nqd_device_stats __percpu *stats, enum nqd_direction direction,
-			      u32 packets, u32 bytes)
-{
-	struct nqd_device_stats *here;
-
-	local_bh_disable();
-	here = this_cpu_ptr(stats);
-	u64_stats_update_begin(&here->syncp);
-	u64_stats_add(&here->packets[direction], packets);
-	u64_stats_add(&here->bytes[direction], bytes);
-	u64_stats_update_end(&here->syncp);
-	local_bh_enable();
-}
-
-/**
  * nqd_device_stats_sum() - add up the counters of all CPUs
  * @stats: counters of the device
  * @totals: where the sums go

@@ -53,8 +53,26 @@ struct nqd_device_totals {
 struct nqd_device_stats __percpu *nqd_device_stats_alloc(void);
 void nqd_device_stats_drop(struct nqd_device_stats __percpu *stats, enum nqd_direction direction,
 			   enum nqd_drop_reason reason);
-void nqd_device_stats_carried(struct nqd_device_stats __percpu *stats, enum nqd_direction direction,
-			      u32 packets, u32 bytes);
 void nqd_device_stats_sum(struct nqd_device_stats __percpu *stats, struct nqd_device_totals *totals);
+
+/**
+ * nqd_device_stats_carried() - count packets that went through
+ * @stats: counters of the device
+ * @direction: which way they went
+ * @packets: their number
+ * @bytes: their bytes
+ *
+ * Context: BH off.
+ */
+static inline void nqd_device_stats_carried(struct nqd_device_stats __percpu *stats,
+					    enum nqd_direction direction, u32 packets, u32 bytes)
+{
+	struct nqd_device_stats *here = this_cpu_ptr(stats);
+
+	u64_stats_update_begin(&here->syncp);
+	u64_stats_add(&here->packets[direction], packets);
+	u64_stats_add(&here->bytes[direction], bytes);
+	u64_stats_update_end(&here->syncp);
+}
 
 #endif /* _NQD_DEVICE_STATS_H */

@@ -75,22 +75,6 @@ void nqd_key_put(struct nqd_key *key)
 }
 
 /**
- * nqd_keyring_key() - the key of a generation
- * @ring: keys of the direction
- * @generation: key updates before it
- *
- * Context: rcu_read_lock() is held.
- *
- * Return: the key, valid as long as the lock is held, or NULL if it is not there.
- */
-struct nqd_key *nqd_keyring_key(const struct nqd_keyring *ring, u64 generation)
-{
-	struct nqd_key *key = rcu_dereference(ring->slot[generation & NQD_KEYS_SLOT_MASK]);
-
-	return likely(key && key->generation == generation) ? key : NULL;
-}
-
-/**
  * nqd_keyring_install() - put a key into its slot, instead of the one that is there
  * @ring: keys of the direction, which the caller may change
  * @key: key; the caller's reference goes to the ring

@@ -45,7 +45,6 @@ struct nqd_key *nqd_key_alloc(const struct nqd_suite *suite, const struct nqd_pa
 void nqd_key_free(struct nqd_key *key);
 void nqd_key_put(struct nqd_key *key);
 
-struct nqd_key *nqd_keyring_key(const struct nqd_keyring *ring, u64 generation);
 void nqd_keyring_install(struct nqd_keyring *ring, struct nqd_key *key);
 void nqd_keyring_forget(struct nqd_keyring *ring, u64 oldest);
 void nqd_keyring_clear(struct nqd_keyring *ring);
@@ -59,6 +58,22 @@ void nqd_keyring_clear(struct nqd_keyring *ring);
 static inline bool nqd_key_get(struct nqd_key *key)
 {
 	return refcount_inc_not_zero(&key->refs);
+}
+
+/**
+ * nqd_keyring_key() - the key of a generation
+ * @ring: keys of the direction
+ * @generation: key updates before it
+ *
+ * Context: rcu_read_lock() is held.
+ *
+ * Return: the key, valid as long as the lock is held, or NULL if it is not there.
+ */
+static inline struct nqd_key *nqd_keyring_key(const struct nqd_keyring *ring, u64 generation)
+{
+	struct nqd_key *key = rcu_dereference(ring->slot[generation & NQD_KEYS_SLOT_MASK]);
+
+	return likely(key && key->generation == generation) ? key : NULL;
 }
 
 #endif /* _NQD_KEYRING_H */

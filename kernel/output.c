@@ -7,8 +7,10 @@
 #include <linux/udp.h>
 #include <net/addrconf.h>
 #include <net/dst_cache.h>
+#include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
+#include <net/udp.h>
 
 #include "compat/datapath.h"
 #include "device.h"
@@ -16,11 +18,55 @@
 #include "session.h"
 #include "socket.h"
 
+/*
+ * Tunnels inside of tunnels, each a device: what they need of the stack adds up, as the stack's own helpers
+ * have it (IP_TUNNEL_RECURSION_LIMIT, not in all kernels).
+ */
+#define NQD_OUTPUT_NESTED_MAX 3
+
+/*
+ * UDP and IPv4 header, then out. As a socket of user space would have it, the packet is never fragmented (RFC
+ * 9000 section 14) and so needs no identification (RFC 6864 section 4.1); the stack's helper for tunnels
+ * draws a keyed one for each.
+ */
+static void nqd_output_ip4(struct rtable *rt, struct sock *sk, struct sk_buff *skb, __be32 saddr,
+			   const struct sockaddr_in *to, u8 tos)
+{
+	struct udphdr *udp = __skb_push(skb, sizeof(*udp));
+	struct iphdr *ip;
+
+	skb_reset_transport_header(skb);
+	udp->source = inet_sk(sk)->inet_sport;
+	udp->dest = to->sin_port;
+	udp->len = htons(skb->len);
+	/* The link completes it, or the stack for a link that cannot. */
+	udp->check = ~udp_v4_check(skb->len, saddr, to->sin_addr.s_addr, 0);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct udphdr, check);
+
+	ip = __skb_push(skb, sizeof(*ip));
+	skb_reset_network_header(skb);
+	ip->version = 4;
+	ip->ihl = sizeof(*ip) / 4;
+	ip->tos = tos;
+	ip->id = 0;
+	ip->frag_off = htons(IP_DF);
+	ip->ttl = ip4_dst_hoplimit(&rt->dst);
+	ip->protocol = IPPROTO_UDP;
+	ip->saddr = saddr;
+	ip->daddr = to->sin_addr.s_addr;
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	skb_dst_set(skb, &rt->dst);
+	/* Length and checksum are filled in there. */
+	ip_local_out(sock_net(sk), sk, skb);
+}
+
 /* May @skb go by @dst? A route back into the device would go round and round. */
 static int nqd_output_check(const struct nqd_session *s, const struct dst_entry *dst,
 			    const struct sk_buff *skb, u32 headers, u32 *mtu)
 {
-	if (unlikely(dst->dev == s->device->dev))
+	if (unlikely(dst->dev == s->device->dev || dev_recursion_level() > NQD_OUTPUT_NESTED_MAX))
 		return -ELOOP;
 	/* RFC 9000 section 14: never fragmented, by nobody. */
 	if (unlikely(skb->len + headers > dst_mtu(dst))) {
@@ -62,8 +108,7 @@ static int nqd_output4(struct nqd_session *s, struct sock *sk, struct sk_buff *s
 		ip_rt_put(rt);
 		return err;
 	}
-	nqd_compat_udp_xmit4(rt, sk, skb, saddr, s->remote.v4.sin_addr.s_addr, tos, inet->inet_sport,
-			     s->remote.v4.sin_port);
+	nqd_output_ip4(rt, sk, skb, saddr, &s->remote.v4, tos);
 	return 0;
 }
 

@@ -124,18 +124,28 @@ void nqd_header_cipher_clear(struct nqd_header_cipher *hp)
 		memzero_explicit(&hp->aes, sizeof(hp->aes));
 }
 
-/* RFC 9001 sections 5.4.3 and 5.4.4. */
-static void nqd_header_mask(const struct nqd_header_cipher *hp, const u8 *sample, u8 *mask)
+/* RFC 9001 sections 5.4.3 and 5.4.4: NQD_MASK_LEN bytes of @mask. */
+static inline void nqd_header_mask(const struct nqd_header_cipher *hp, const u8 *sample,
+				   u8 mask[NQD_SAMPLE_LEN])
 {
-	u8 block[NQD_SAMPLE_LEN];
-
-	if (hp->suite->chacha20) {
-		/* RFC 9001 section 5.4.4: counter and nonce, in the order of the kernel's IV. */
+	/* RFC 9001 section 5.4.4: counter and nonce, in the order of the kernel's IV. */
+	if (hp->suite->chacha20)
 		nqd_compat_chacha20(hp->chacha20, sample, mask, NQD_MASK_LEN);
-		return;
-	}
-	nqd_compat_aes_block(&hp->aes, block, sample);
-	memcpy(mask, block, NQD_MASK_LEN);
+	else
+		nqd_compat_aes_block(&hp->aes, mask, sample);
+}
+
+/*
+ * Puts a mask on a packet number or takes it off. Four bytes at once: as many lie in front of the sample,
+ * whatever the length of the number.
+ */
+static inline u32 nqd_header_mask_pn(u8 *pn, u8 pn_len, const u8 *mask)
+{
+	unsigned int rest = 32 - 8 * pn_len;
+	u32 word = get_unaligned_be32(pn) ^ (get_unaligned_be32(mask + 1) >> rest << rest);
+
+	put_unaligned_be32(word, pn);
+	return word >> rest;
 }
 
 /**
@@ -154,9 +164,7 @@ enum nqd_drop_reason nqd_header_unprotect(const struct nqd_header_cipher *hp, u8
 					  struct nqd_short_header *header, u32 *truncated_pn)
 {
 	u32 at = 1 + header->cid_len;
-	u8 mask[NQD_MASK_LEN];
-	u32 pn = 0;
-	u8 i;
+	u8 mask[NQD_SAMPLE_LEN];
 
 	/* RFC 9001 section 5.4.2: too short for a sample, hence for a packet number and a tag. */
 	if (len < at + NQD_SAMPLE_OFFSET + NQD_SAMPLE_LEN)
@@ -167,11 +175,7 @@ enum nqd_drop_reason nqd_header_unprotect(const struct nqd_header_cipher *hp, u8
 	nqd_header_mask(hp, datagram + at + NQD_SAMPLE_OFFSET, mask);
 	datagram[0] ^= mask[0] & NQD_SHORT_FORM_MASK;
 	header->pn_len = (datagram[0] & NQD_PN_LEN_MASK) + 1;
-	for (i = 0; i < header->pn_len; i++) {
-		datagram[at + i] ^= mask[1 + i];
-		pn = pn << 8 | datagram[at + i];
-	}
-	*truncated_pn = pn;
+	*truncated_pn = nqd_header_mask_pn(datagram + at, header->pn_len, mask);
 	return NQD_DROP_NONE;
 }
 
@@ -188,14 +192,12 @@ int nqd_header_protect(const struct nqd_header_cipher *hp, u8 *datagram, u32 len
 		       const struct nqd_short_header *header)
 {
 	u32 at = 1 + header->cid_len;
-	u8 mask[NQD_MASK_LEN];
-	u8 i;
+	u8 mask[NQD_SAMPLE_LEN];
 
 	if (len < at + NQD_SAMPLE_OFFSET + NQD_SAMPLE_LEN)
 		return -EMSGSIZE;
 	nqd_header_mask(hp, datagram + at + NQD_SAMPLE_OFFSET, mask);
 	datagram[0] ^= mask[0] & NQD_SHORT_FORM_MASK;
-	for (i = 0; i < header->pn_len; i++)
-		datagram[at + i] ^= mask[1 + i];
+	nqd_header_mask_pn(datagram + at, header->pn_len, mask);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/string.h>
+#include <linux/unaligned.h>
 
 #include "routes.h"
 
@@ -24,6 +25,8 @@
  * @rcu: to be freed when no reader is left
  * @len: bits of the prefix
  * @address: of the prefix, zero beyond @len
+ * @words: the same, as numbers, for the look-up
+ * @masks: which bits of @words count
  */
 struct nqd_route_node {
 	struct nqd_route_node __rcu *child[2];
@@ -31,6 +34,8 @@ struct nqd_route_node {
 	struct rcu_head rcu;
 	u8 len;
 	u8 address[16];
+	u64 words[2];
+	u64 masks[2];
 };
 
 /* Nobody reads the value through a set that is being changed but its owner. */
@@ -75,6 +80,10 @@ static struct nqd_route_node *nqd_routes_node(const u8 *address, unsigned int le
 	memcpy(node->address, address, bytes);
 	if (len % 8)
 		node->address[bytes] = address[bytes] & (0xff00 >> len % 8);
+	node->words[0] = get_unaligned_be64(node->address);
+	node->words[1] = get_unaligned_be64(node->address + 8);
+	node->masks[0] = len ? U64_MAX << (64 - min(len, 64U)) : 0;
+	node->masks[1] = len > 64 ? U64_MAX << (128 - len) : 0;
 	return node;
 }
 
@@ -261,8 +270,16 @@ void *nqd_routes_lookup(const struct nqd_routes *routes, u16 family, const void 
 	const struct nqd_route_node *node = rcu_dereference(routes->root[family == AF_INET6]);
 	unsigned int bits = nqd_routes_bits(family);
 	void *found = NULL, *value;
+	u64 high, low = 0;
 
-	while (node && nqd_routes_covers(node, address, bits)) {
+	if (family == AF_INET) {
+		high = (u64)get_unaligned_be32(address) << 32;
+	} else {
+		high = get_unaligned_be64(address);
+		low = get_unaligned_be64((const u8 *)address + 8);
+	}
+	while (node && !((node->words[0] ^ high) & node->masks[0]) &&
+	       !((node->words[1] ^ low) & node->masks[1])) {
 		value = rcu_dereference(node->value);
 		if (value)
 			found = value;

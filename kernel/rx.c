@@ -22,6 +22,20 @@
 /* RFC 9000 section 17.2. */
 #define NQD_RX_LONG_HEADER 0x80
 
+/**
+ * struct nqd_rx_packet - what is known of a packet before its frames are
+ * @header: where its parts are
+ * @rx: for the protocol core
+ * @foreign: it came from another address than the peer's
+ * @tos: DSCP and ECN of the outer IP header
+ */
+struct nqd_rx_packet {
+	struct nqd_short_header header;
+	struct nqd_conn_rx rx;
+	bool foreign;
+	u8 tos;
+};
+
 /* A datagram that could not be authenticated: the peer may have forgotten us (RFC 9000 section 10.3.1). */
 static enum nqd_drop_reason nqd_rx_unauthentic(struct nqd_session *s, const struct sk_buff *skb,
 					       enum nqd_drop_reason reason)
@@ -34,7 +48,7 @@ static enum nqd_drop_reason nqd_rx_unauthentic(struct nqd_session *s, const stru
 }
 
 /* An authentic packet, with nqd_session.lock held; its frames are @payload. */
-static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nqd_crypto_op *op, u64 now,
+static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nqd_rx_packet *p, u64 now,
 					  const u8 *payload, u32 len, struct nqd_conn_rx_result *res,
 					  enum nqd_session_noise *noise)
 {
@@ -46,8 +60,8 @@ static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nq
 	 * packet that is here already says nothing about where the peer is: anyone who saw it can send it
 	 * from anywhere.
 	 */
-	if (unlikely(op->foreign)) {
-		reason = nqd_received_check(&s->conn.received, op->rx.pn);
+	if (unlikely(p->foreign)) {
+		reason = nqd_received_check(&s->conn.received, p->rx.pn);
 		if (reason != NQD_DROP_NONE)
 			return reason;
 		*noise = NQD_NOISE_TUPLE;
@@ -57,7 +71,7 @@ static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nq
 	room = nqd_owner_room(s);
 	if (unlikely(!room) && nqd_frames_for_owner(payload, len))
 		return NQD_DROP_EVENT_QUEUE_FULL;
-	reason = nqd_conn_rx_opened(&s->conn, now, &op->rx, payload, len, room ? U16_MAX : 0, res);
+	reason = nqd_conn_rx_opened(&s->conn, now, &p->rx, payload, len, room ? U16_MAX : 0, res);
 	if (reason == NQD_DROP_DUPLICATE || reason == NQD_DROP_TOO_OLD)
 		*noise = NQD_NOISE_REPLAY;
 	return reason;
@@ -69,16 +83,14 @@ static bool nqd_rx_wants_tx(const struct nqd_session *s, u64 now)
 	return nqd_conn_tx_wanted(&s->conn, now) || s->data.stalled;
 }
 
-static void nqd_rx_opened(struct nqd_crypto_op *op, int err)
+static void nqd_rx_opened(struct nqd_session *s, struct sk_buff *skb, const struct nqd_rx_packet *p, int err)
 {
-	u32 header = 1 + op->header.cid_len + op->header.pn_len, len = op->len - header - NQD_TAG_LEN;
+	u32 header = 1 + p->header.cid_len + p->header.pn_len, len = skb->len - header - NQD_TAG_LEN;
 	enum nqd_session_noise noise = NQD_NOISES;
-	const u8 *payload = op->datagram + header;
-	struct nqd_session *s = op->session;
+	const u8 *payload = skb->data + header;
 	struct nqd_conn_rx_result res;
-	struct sk_buff *skb = op->skb;
 	enum nqd_drop_reason reason;
-	bool plain = false, kick;
+	bool plain = false, lone = false, kick;
 	u64 now = nqd_now();
 
 	spin_lock(&s->lock);
@@ -88,20 +100,21 @@ static void nqd_rx_opened(struct nqd_crypto_op *op, int err)
 		goto unlock;
 	}
 	if (likely(!err))
-		reason = nqd_rx_accept(s, op, now, payload, len, &res, &noise);
+		reason = nqd_rx_accept(s, p, now, payload, len, &res, &noise);
 	else if (err == -EBADMSG)
 		reason = nqd_rx_unauthentic(s, skb, nqd_conn_rx_failed(&s->conn, now));
 	else
 		reason = err == -ENOBUFS ? NQD_DROP_NO_MEMORY : NQD_DROP_AEAD;
 	if (likely(reason == NQD_DROP_NONE)) {
 		plain = nqd_frames_plain(payload, &res);
+		lone = res.lone;
 		if (unlikely(!plain && (res.datagrams || res.handup_frames)))
 			nqd_frames_hand_up(s, payload, len, &res);
 	}
 	if (unlikely(s->conn.events))
 		nqd_session_events(s);
 	kick = nqd_rx_wants_tx(s, now);
-	if (!kick)
+	if (!kick && (!lone || nqd_ack_deadline(&s->conn.ack) < s->data.timer_at))
 		nqd_timer_update(s);
 unlock:
 	spin_unlock(&s->lock);
@@ -115,12 +128,12 @@ unlock:
 	} else if (likely(plain)) {
 		__skb_pull(skb, header + res.datagram.offset + 1);
 		__skb_trim(skb, res.datagram.len - 1);
-		nqd_deliver(s, skb, op->tos);
+		nqd_deliver(s, skb, p->tos);
 	} else {
 		__skb_pull(skb, header);
 		__skb_trim(skb, len);
 		if (res.datagrams)
-			nqd_frames_deliver(s, skb, op->tos);
+			nqd_frames_deliver(s, skb, p->tos);
 		else
 			consume_skb(skb);
 	}
@@ -137,9 +150,16 @@ static void nqd_rx_hold(struct nqd_crypto_op *op)
 
 static void nqd_rx_done(struct nqd_crypto_op *op, int err)
 {
+	const struct nqd_rx_packet p = {
+		.header = op->header,
+		.rx = op->rx,
+		.foreign = op->foreign,
+		.tos = op->tos,
+	};
+
 	if (op->session) {
 		rcu_read_lock();
-		nqd_rx_opened(op, err);
+		nqd_rx_opened(op->session, op->skb, &p, err);
 		rcu_read_unlock();
 		nqd_session_put(op->session);
 	} else {
@@ -148,23 +168,49 @@ static void nqd_rx_done(struct nqd_crypto_op *op, int err)
 	nqd_key_put(op->owner_key);
 }
 
+/* Opens a packet with a cipher that may complete later; there is a reference to its key. */
+static void nqd_rx_open_later(struct nqd_session *s, struct nqd_key *key, struct sk_buff *skb,
+			      const struct nqd_rx_packet *p)
+{
+	struct nqd_crypto_op op = {
+		.key = &key->packet,
+		.datagram = skb->data,
+		.len = skb->len,
+		.header = p->header,
+		.hold = nqd_rx_hold,
+		.done = nqd_rx_done,
+		.session = s,
+		.owner_key = key,
+		.skb = skb,
+		.rx = p->rx,
+		.foreign = p->foreign,
+		.tos = p->tos,
+	};
+	int err = nqd_crypto_open(&op);
+
+	if (err == -EINPROGRESS)
+		return;
+	nqd_rx_opened(s, skb, p, err);
+	nqd_key_put(key);
+}
+
 /* Packet number and key, or why not. */
-static enum nqd_drop_reason nqd_rx_begin(struct nqd_session *s, struct nqd_crypto_op *op, u32 truncated,
-					 struct nqd_key **key)
+static enum nqd_drop_reason nqd_rx_begin(struct nqd_session *s, struct sk_buff *skb, struct nqd_rx_packet *p,
+					 u32 truncated, struct nqd_key **key)
 {
 	enum nqd_drop_reason reason = NQD_DROP_STATE;
 
 	spin_lock(&s->lock);
 	if (unlikely(s->dead))
 		goto unlock;
-	reason = nqd_conn_rx_begin(&s->conn, &op->rx, truncated);
+	reason = nqd_conn_rx_begin(&s->conn, &p->rx, truncated);
 	if (likely(reason == NQD_DROP_NONE)) {
-		*key = nqd_keyring_key(&s->rx_keys, op->rx.generation);
+		*key = nqd_keyring_key(&s->rx_keys, p->rx.generation);
 		if (unlikely(!*key || ((*key)->packet.asynchronous && !nqd_key_get(*key))))
 			reason = NQD_DROP_KEY_DISCARDED;
 	}
 	if (unlikely(reason != NQD_DROP_NONE))
-		reason = nqd_rx_unauthentic(s, op->skb, reason);
+		reason = nqd_rx_unauthentic(s, skb, reason);
 	if (unlikely(s->conn.events))
 		nqd_session_events(s);
 unlock:
@@ -175,29 +221,23 @@ unlock:
 /* A datagram of an active session: UDP payload from skb->data on; consumed. */
 static void nqd_rx_packet(struct nqd_session *s, struct sk_buff *skb, bool foreign, u8 tos)
 {
-	struct nqd_crypto_op op = {
+	struct nqd_rx_packet p = {
 		.header = { .cid_len = s->socket->cid_len },
-		.hold = nqd_rx_hold,
-		.done = nqd_rx_done,
-		.session = s,
-		.skb = skb,
-		.rx = { .size = skb->len, .ecn = tos & INET_ECN_MASK, .path = NQD_PATH_ACTIVE },
+		.rx = { .ecn = tos & INET_ECN_MASK, .path = NQD_PATH_ACTIVE },
 		.foreign = foreign,
 		.tos = tos,
 	};
 	enum nqd_drop_reason reason;
 	struct nqd_key *key = NULL;
 	u32 truncated = 0;
-	int err;
 
 	/* In place: in one piece, and not what a packet socket is looking at too. */
 	if (unlikely((skb_is_nonlinear(skb) || skb_cloned(skb)) && skb_linearize_cow(skb))) {
 		nqd_drop_skb(s, NQD_RX, skb, NQD_DROP_NO_MEMORY);
 		return;
 	}
-	op.datagram = skb->data;
-	op.len = skb->len;
-	reason = nqd_header_unprotect(&s->rx_hp, op.datagram, op.len, &op.header, &truncated);
+	p.rx.size = skb->len;
+	reason = nqd_header_unprotect(&s->rx_hp, skb->data, skb->len, &p.header, &truncated);
 	if (unlikely(reason != NQD_DROP_NONE)) {
 		/* A stateless reset may be shorter than any packet of ours. */
 		if (reason == NQD_DROP_TRUNCATED) {
@@ -209,23 +249,18 @@ static void nqd_rx_packet(struct nqd_session *s, struct sk_buff *skb, bool forei
 		nqd_drop_skb(s, NQD_RX, skb, reason);
 		return;
 	}
-	op.rx.first_byte = op.datagram[0];
-	reason = nqd_rx_begin(s, &op, truncated, &key);
+	p.rx.first_byte = skb->data[0];
+	reason = nqd_rx_begin(s, skb, &p, truncated, &key);
 	if (unlikely(reason != NQD_DROP_NONE)) {
 		nqd_drop_skb(s, NQD_RX, skb, reason);
 		return;
 	}
-	trace_rx_packet(s->device->dev->ifindex, s->id, op.rx.pn, op.rx.generation, op.len, op.rx.ecn);
-	op.header.pn = op.rx.pn;
-	op.key = &key->packet;
+	trace_rx_packet(s->device->dev->ifindex, s->id, p.rx.pn, p.rx.generation, skb->len, p.rx.ecn);
+	p.header.pn = p.rx.pn;
 	if (unlikely(key->packet.asynchronous))
-		op.owner_key = key;
-	err = nqd_crypto_open(&op);
-	if (unlikely(err == -EINPROGRESS))
-		return;
-	nqd_rx_opened(&op, err);
-	if (unlikely(op.owner_key))
-		nqd_key_put(op.owner_key);
+		nqd_rx_open_later(s, key, skb, &p);
+	else
+		nqd_rx_opened(s, skb, &p, nqd_crypto_open_now(&key->packet, skb->data, skb->len, &p.header));
 }
 
 /**

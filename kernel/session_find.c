@@ -6,6 +6,7 @@
  * was chosen by this end or is the address of an authenticated peer. Looked up under RCU; changed under
  * nqd_net.lock of the session's namespace.
  */
+#include <linux/hash.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 
@@ -15,10 +16,37 @@
 
 static struct rhashtable nqd_session_table;
 
+/* Enough for numbers that nobody else chooses: every packet needs it. The shift lets high bytes count too. */
+static u32 nqd_session_key_hash(const void *data, u32 len, u32 seed)
+{
+	const struct nqd_session_key *key = data;
+	u64 hash = (unsigned long)key->socket + seed;
+
+	hash = (hash ^ key->words[0]) * GOLDEN_RATIO_64;
+	hash = (hash ^ hash >> 32 ^ key->words[1]) * GOLDEN_RATIO_64;
+	hash = (hash ^ hash >> 32 ^ key->words[2]) * GOLDEN_RATIO_64;
+	return hash >> 32;
+}
+
+static bool nqd_session_key_equal(const struct nqd_session_key *a, const struct nqd_session_key *b)
+{
+	return a->socket == b->socket && a->words[0] == b->words[0] && a->words[1] == b->words[1] &&
+	       a->words[2] == b->words[2];
+}
+
+static int nqd_session_name_other(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct nqd_session_name *name = object;
+
+	return !nqd_session_key_equal(&name->key, arg->key);
+}
+
 static const struct rhashtable_params nqd_session_table_params = {
 	.key_len = sizeof(struct nqd_session_key),
 	.key_offset = offsetof(struct nqd_session_name, key),
 	.head_offset = offsetof(struct nqd_session_name, node),
+	.hashfn = nqd_session_key_hash,
+	.obj_cmpfn = nqd_session_name_other,
 	.automatic_shrinking = true,
 };
 
@@ -69,7 +97,7 @@ static bool nqd_session_names_has(const struct nqd_session_names *names, const s
 	u32 i;
 
 	for (i = 0; i < names->count; i++)
-		if (!memcmp(&names->name[i]->key, key, sizeof(*key)))
+		if (nqd_session_key_equal(&names->name[i]->key, key))
 			return true;
 	return false;
 }
@@ -135,7 +163,7 @@ int nqd_session_names_set(struct nqd_session *s, const struct nqd_cid *cids, u32
 	}
 	for (i = 0; i < s->names.count; i++) {
 		for (j = 0; j < count; j++)
-			if (!memcmp(&s->names.name[i]->key, &key[j], sizeof(key[j])))
+			if (nqd_session_key_equal(&s->names.name[i]->key, &key[j]))
 				break;
 		if (j < count)
 			kept.name[kept.count++] = s->names.name[i];

@@ -20,10 +20,14 @@ struct nqd_socket;
  * struct nqd_session_key - what a session is found by
  * @socket: socket that the datagram came by
  * @bytes: connection ID or address, then zero
+ * @words: the same, for the table
  */
 struct nqd_session_key {
 	const struct nqd_socket *socket;
-	u8 bytes[NQD_SESSION_KEY_LEN];
+	union {
+		u8 bytes[NQD_SESSION_KEY_LEN];
+		u64 words[3];
+	};
 };
 
 /**

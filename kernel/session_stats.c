@@ -46,20 +46,17 @@ void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum 
  * @packets: their number
  * @bytes: their bytes
  *
- * Context: any but hard interrupts.
+ * Context: BH off.
  */
 void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes)
 {
-	struct nqd_session_stats *here;
+	struct nqd_session_stats *here = this_cpu_ptr(s->stats);
 
-	local_bh_disable();
-	here = this_cpu_ptr(s->stats);
 	u64_stats_update_begin(&here->syncp);
 	u64_stats_add(&here->packets[direction], packets);
 	u64_stats_add(&here->bytes[direction], bytes);
 	u64_stats_update_end(&here->syncp);
 	nqd_device_stats_carried(s->device->stats, direction, packets, bytes);
-	local_bh_enable();
 }
 
 /**

@@ -72,7 +72,7 @@ struct nqd_session_totals {
 
 struct nqd_session_stats __percpu *nqd_session_stats_alloc(void);
 void nqd_session_stats_sum(struct nqd_session_stats __percpu *stats, struct nqd_session_totals *totals);
-/* These count on the session, and what is of packets on its device too. Any context but hard interrupts. */
+/* These count on the session, and what is of packets on its device too. */
 void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason);
 void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes);
 void nqd_session_count(struct nqd_session *s, enum nqd_session_counter counter, u64 by);

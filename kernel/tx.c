@@ -77,7 +77,7 @@ struct nqd_tx_batch {
 static void nqd_tx_decided(struct nqd_session *s, struct nqd_tx_batch *b)
 {
 	b->cid_len = s->peer_cid_len;
-	memcpy(b->cid, s->peer_cid, s->peer_cid_len);
+	memcpy(b->cid, s->peer_cid, sizeof(b->cid));
 }
 
 /* A verdict other than SEND. */
@@ -102,9 +102,9 @@ static u32 nqd_tx_own_room(const struct nqd_conn *c)
 {
 	u32 probe = c->wanted & NQD_CONN_WANT_PMTU ? nqd_pmtu_probe_wanted(&c->pmtu) : 0;
 
-	/* Nearly always it is an ACK. */
+	/* Nearly always it is an ACK; of one range, it takes 50 bytes at most, and a small head is enough. */
 	if (!c->wanted)
-		return NQD_CONN_TX_ROOM;
+		return c->received.count <= 1 ? NQD_TX_ACK_ROOM : NQD_CONN_TX_ROOM;
 	return max(probe, c->pmtu.current_size);
 }
 
@@ -259,16 +259,15 @@ static void nqd_tx_too_big(struct nqd_session *s, u32 size, u32 mtu)
 	spin_unlock(&s->lock);
 }
 
-/* Header protection, then out. */
-static void nqd_tx_sealed(struct nqd_crypto_op *op, int err)
+/* Header protection, then out. @inner: bytes of the IP packet in it, 0 if there is none. */
+static void nqd_tx_sealed(struct nqd_session *s, struct sk_buff *skb, const struct nqd_short_header *header,
+			  u8 tos, u32 inner, int err)
 {
-	struct nqd_session *s = op->session;
-	struct sk_buff *skb = op->skb;
-	u32 size = op->len, mtu = 0;
+	u32 size = skb->len, mtu = 0;
 
 	if (unlikely(err)) {
 		nqd_session_count(s, NQD_COUNT_SEAL_FAILURES, 1);
-		nqd_tx_failed(s, op->header.pn);
+		nqd_tx_failed(s, header->pn);
 		nqd_drop_skb(s, NQD_TX, skb, err == -ENOBUFS ? NQD_DROP_NO_MEMORY : NQD_DROP_AEAD_SEAL);
 		return;
 	}
@@ -276,13 +275,13 @@ static void nqd_tx_sealed(struct nqd_crypto_op *op, int err)
 		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_STATE);
 		return;
 	}
-	if (unlikely(nqd_header_protect(&s->tx_hp, op->datagram, size, &op->header))) {
+	if (unlikely(nqd_header_protect(&s->tx_hp, skb->data, size, header))) {
 		nqd_session_count(s, NQD_COUNT_HEADER_FAILURES, 1);
-		nqd_tx_failed(s, op->header.pn);
+		nqd_tx_failed(s, header->pn);
 		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_HEADER_PROTECTION);
 		return;
 	}
-	err = nqd_output(s, skb, op->tos, &mtu);
+	err = nqd_output(s, skb, tos, &mtu);
 	if (unlikely(err)) {
 		if (err == -EMSGSIZE)
 			nqd_tx_too_big(s, size, mtu);
@@ -290,8 +289,8 @@ static void nqd_tx_sealed(struct nqd_crypto_op *op, int err)
 		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_UDP_SEND);
 		return;
 	}
-	if (op->inner)
-		nqd_session_carried(s, NQD_TX, 1, op->inner);
+	if (inner)
+		nqd_session_carried(s, NQD_TX, 1, inner);
 }
 
 static void nqd_tx_hold(struct nqd_crypto_op *op)
@@ -304,13 +303,44 @@ static void nqd_tx_done(struct nqd_crypto_op *op, int err)
 {
 	if (op->session) {
 		rcu_read_lock();
-		nqd_tx_sealed(op, err);
+		nqd_tx_sealed(op->session, op->skb, &op->header, op->tos, op->inner, err);
 		rcu_read_unlock();
 		nqd_session_put(op->session);
 	} else {
 		kfree_skb(op->skb);
 	}
 	nqd_key_put(op->owner_key);
+}
+
+/* Seals a packet with a cipher that may complete later. */
+static void nqd_tx_seal_later(struct nqd_session *s, struct nqd_key *key, struct sk_buff *skb,
+			      const struct nqd_short_header *header, u8 tos, u32 inner)
+{
+	struct nqd_crypto_op op = {
+		.key = &key->packet,
+		.datagram = skb->data,
+		.len = skb->len,
+		.header = *header,
+		.hold = nqd_tx_hold,
+		.done = nqd_tx_done,
+		.session = s,
+		.owner_key = key,
+		.skb = skb,
+		.tos = tos,
+		.inner = inner,
+	};
+	int err;
+
+	/* The slot may lose it while the cipher works. */
+	if (!nqd_key_get(key)) {
+		nqd_tx_sealed(s, skb, header, tos, inner, -ENOKEY);
+		return;
+	}
+	err = nqd_crypto_seal(&op);
+	if (err == -EINPROGRESS)
+		return;
+	nqd_tx_sealed(s, skb, header, tos, inner, err);
+	nqd_key_put(key);
 }
 
 /* DSCP of packets that carry no IP packet. */
@@ -353,45 +383,27 @@ static void nqd_tx_packet(struct nqd_session *s, const struct nqd_tx_batch *b, u
 			  const u8 *frames, u32 frames_len, u8 dscp, u32 inner)
 {
 	struct nqd_key *key = nqd_keyring_key(&s->tx_keys, b->plan.generation);
-	u64 pn = b->plan.pn + index;
-	struct nqd_crypto_op op = {
-		.header = { .pn = pn, .cid_len = b->cid_len, .pn_len = b->plan.pn_len },
-		.hold = nqd_tx_hold,
-		.done = nqd_tx_done,
-		.session = s,
-		.skb = skb,
-		.tos = dscp | b->plan.ecn,
-		.inner = inner,
+	struct nqd_short_header header = {
+		.pn = b->plan.pn + index,
+		.cid_len = b->cid_len,
+		.pn_len = b->plan.pn_len,
 	};
-	int err;
+	u8 tos = dscp | b->plan.ecn;
+	int err = -ENOKEY;
 
-	if (unlikely(!nqd_tx_wrap(skb, b, frames, frames_len, pn))) {
-		nqd_tx_failed(s, pn);
+	if (unlikely(!nqd_tx_wrap(skb, b, frames, frames_len, header.pn))) {
+		nqd_tx_failed(s, header.pn);
 		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_NO_MEMORY);
 		return;
 	}
-	trace_tx_packet(s->device->dev->ifindex, s->id, pn, b->plan.generation, skb->len, b->plan.ecn);
-	op.datagram = skb->data;
-	op.len = skb->len;
-	if (unlikely(!key)) {
-		nqd_tx_sealed(&op, -ENOKEY);
+	trace_tx_packet(s->device->dev->ifindex, s->id, header.pn, b->plan.generation, skb->len, b->plan.ecn);
+	if (unlikely(key && key->packet.asynchronous)) {
+		nqd_tx_seal_later(s, key, skb, &header, tos, inner);
 		return;
 	}
-	op.key = &key->packet;
-	if (unlikely(key->packet.asynchronous)) {
-		/* The slot may lose it while the cipher works. */
-		if (!nqd_key_get(key)) {
-			nqd_tx_sealed(&op, -ENOKEY);
-			return;
-		}
-		op.owner_key = key;
-	}
-	err = nqd_crypto_seal(&op);
-	if (unlikely(err == -EINPROGRESS))
-		return;
-	nqd_tx_sealed(&op, err);
-	if (unlikely(op.owner_key))
-		nqd_key_put(op.owner_key);
+	if (likely(key))
+		err = nqd_crypto_seal_now(&key->packet, skb->data, skb->len, &header);
+	nqd_tx_sealed(s, skb, &header, tos, inner, err);
 }
 
 static void nqd_tx_packets(struct nqd_session *s, struct nqd_tx_batch *b)
@@ -436,13 +448,7 @@ static void nqd_tx_discard(struct nqd_session *s)
 static void nqd_tx_cut(struct nqd_session *s, struct sk_buff *skb)
 {
 	enum nqd_drop_reason reason;
-	u32 mtu;
 
-	if (unlikely(!nqd_xmit_fits(s, skb, &mtu))) {
-		nqd_xmit_too_big(skb, mtu);
-		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_MTU);
-		return;
-	}
 	/* Its route is for answers to the sender only: what is cut from it need not keep it. */
 	if (skb_is_gso(skb))
 		skb_dst_drop(skb);
@@ -456,6 +462,7 @@ static void nqd_tx_refill(struct nqd_session *s)
 {
 	struct sk_buff_head dropped;
 	struct sk_buff *skb;
+	u32 mtu;
 
 	if (nqd_queue_empty(&s->data.queue))
 		return;
@@ -465,7 +472,13 @@ static void nqd_tx_refill(struct nqd_session *s)
 		nqd_drop_list(s, NQD_TX, &dropped, NQD_DROP_CONGESTION);
 		if (!skb)
 			return;
-		nqd_tx_cut(s, skb);
+		if (likely(nqd_xmit_fits(s, skb, &mtu))) {
+			nqd_tx_cut(s, skb);
+			continue;
+		}
+		/* It was queued when the MTU was larger. */
+		nqd_xmit_too_big(skb, mtu);
+		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_MTU);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <net/icmp.h>
+#include <net/ip_tunnels.h>
 
 #include "compat/datapath.h"
 #include "device.h"
@@ -23,9 +24,14 @@ static bool nqd_xmit_whole(struct sk_buff *skb, u32 len)
 	return skb->len > len && !skb_is_gso(skb) && !pskb_trim_rcsum(skb, len);
 }
 
-/* The address that it is for, if it is a whole IPv4 or IPv6 packet. */
+/*
+ * The address that it is for, if it is a whole IPv4 or IPv6 packet. A packet socket need not say which: that
+ * is found out here, not by header_ops, for whose sake every packet would be asked for a link header.
+ */
 static const void *nqd_xmit_destination(struct sk_buff *skb, u16 *family)
 {
+	if (unlikely(!skb->protocol || skb->protocol == htons(ETH_P_ALL)))
+		skb->protocol = ip_tunnel_parse_protocol(skb);
 	if (skb->protocol == htons(ETH_P_IP)) {
 		if (!pskb_network_may_pull(skb, sizeof(struct iphdr)) || ip_hdr(skb)->version != 4 ||
 		    ip_hdr(skb)->ihl < 5 || ntohs(ip_hdr(skb)->tot_len) < ip_hdr(skb)->ihl * 4 ||

@@ -41,29 +41,6 @@ static inline void nqd_compat_hrtimer_setup(struct hrtimer *timer,
 }
 
 /**
- * nqd_compat_udp_xmit4() - send a datagram over IPv4, not to be fragmented
- * @rt: route, a reference that goes with it
- * @sk: socket
- * @skb: UDP payload
- * @saddr: source
- * @daddr: destination
- * @tos: DSCP and ECN
- * @sport: source port
- * @dport: destination port
- */
-static inline void nqd_compat_udp_xmit4(struct rtable *rt, struct sock *sk, struct sk_buff *skb, __be32 saddr,
-					__be32 daddr, u8 tos, __be16 sport, __be16 dport)
-{
-	u8 ttl = ip4_dst_hoplimit(&rt->dst);
-
-#ifdef NQD_HAVE_UDP_TUNNEL_FLAGS
-	udp_tunnel_xmit_skb(rt, sk, skb, saddr, daddr, tos, ttl, htons(IP_DF), sport, dport, false, false, 0);
-#else
-	udp_tunnel_xmit_skb(rt, sk, skb, saddr, daddr, tos, ttl, htons(IP_DF), sport, dport, false, false);
-#endif
-}
-
-/**
  * nqd_compat_udp_xmit6() - send a datagram over IPv6
  * @dst: route, a reference that goes with it
  * @sk: socket

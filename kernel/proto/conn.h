@@ -275,8 +275,10 @@ struct nqd_conn_rx {
  * @datagram: payload of the first; for further ones walk the packet with nqd_frame_next()
  * @handup_frames: number of frames of class NQD_FRAME_HAND_UP
  * @handup_bytes: their bytes
+ * @lone: a DATAGRAM frame is all there is, and no timer but the one of the acknowledgement is nearer for it
  */
 struct nqd_conn_rx_result {
+	bool lone;
 	u32 datagrams;
 	struct nqd_span datagram;
 	u32 handup_frames;

@@ -397,6 +397,52 @@ static void nqd_conn_rx_keys(struct nqd_conn *c, u64 now, const struct nqd_conn_
 	nqd_conn_keys_changed(c, now, flags);
 }
 
+/* A packet that is good to its last byte: from here on it counts as received. */
+static inline void nqd_conn_rx_received(struct nqd_conn *c, u64 now, const struct nqd_conn_rx *rx,
+					bool eliciting, struct nqd_conn_rx_result *res)
+{
+	nqd_conn_rx_spin(c, rx);
+	if (unlikely(!nqd_keys_rx_in_order(&c->keys, rx->generation, rx->pn))) {
+		nqd_conn_rx_keys(c, now, rx);
+		res->lone = false;
+	}
+	nqd_received_add(&c->received, rx->pn, now, rx->ecn);
+	nqd_ack_on_packet(&c->ack, &c->received, now, rx->pn, eliciting, rx->ecn == NQD_ECN_CE,
+			  nqd_rtt_known(&c->recovery.rtt));
+	nqd_state_received(&c->state, now);
+	if (unlikely(rx->path != NQD_PATH_ACTIVE))
+		nqd_path_candidate_received(&c->path, rx->size);
+	c->stats.rx_packets++;
+	c->stats.rx_bytes += rx->size;
+}
+
+/* Any frames, or none. Apart, for what it keeps of them has to be cleared on the stack. */
+static noinline enum nqd_drop_reason nqd_conn_rx_frames(struct nqd_conn *c, u64 now,
+							const struct nqd_conn_rx *rx, const u8 *payload,
+							u32 len, u32 handup_room,
+							struct nqd_conn_rx_result *res)
+{
+	struct nqd_conn_scan scan;
+
+	scan.effects = 0;
+	scan.others = 0;
+	scan.eliciting = false;
+	scan.close = false;
+	if (nqd_conn_scan(c, payload, len, &scan, res) < 0)
+		return nqd_conn_rx_scan_failed(c, now, &scan);
+	/* What cannot be handed up must come again: no acknowledgement. */
+	if (unlikely(res->handup_bytes > handup_room))
+		return NQD_DROP_EVENT_QUEUE_FULL;
+	if (unlikely(c->state.state == NQD_SESSION_STATE_CLOSING))
+		return nqd_conn_rx_closing(c, now, &scan);
+	nqd_conn_rx_received(c, now, rx, scan.eliciting, res);
+	c->stats.rx_datagrams += res->datagrams;
+	c->stats.rx_other += scan.others;
+	if (scan.effects)
+		nqd_conn_rx_effects(c, now, rx, &scan, payload, len);
+	return NQD_DROP_NONE;
+}
+
 /**
  * nqd_conn_rx_opened() - an authentic packet
  * @c: connection
@@ -417,16 +463,12 @@ enum nqd_drop_reason nqd_conn_rx_opened(struct nqd_conn *c, u64 now, const struc
 					struct nqd_conn_rx_result *res)
 {
 	enum nqd_drop_reason reason;
-	struct nqd_conn_scan scan;
 	int ret;
 
+	res->lone = false;
 	res->datagrams = 0;
 	res->handup_frames = 0;
 	res->handup_bytes = 0;
-	scan.effects = 0;
-	scan.others = 0;
-	scan.eliciting = true;
-	scan.close = false;
 
 	/* The lock was open during crypto: the peer's CONNECTION_CLOSE may have been first. */
 	if (unlikely(c->state.state != NQD_SESSION_STATE_ACTIVE &&
@@ -446,32 +488,11 @@ enum nqd_drop_reason nqd_conn_rx_opened(struct nqd_conn *c, u64 now, const struc
 	if (unlikely(rx->first_byte & NQD_CONN_RX_RESERVED))
 		return nqd_conn_rx_refuse(c, now, NQD_DROP_RESERVED_BITS, NQD_QUIC_PROTOCOL_VIOLATION, 0);
 
-	if (!len || !nqd_conn_rx_one_datagram(c, payload, len, res)) {
-		scan.eliciting = false;
-		if (nqd_conn_scan(c, payload, len, &scan, res) < 0)
-			return nqd_conn_rx_scan_failed(c, now, &scan);
-		/* What cannot be handed up must come again: no acknowledgement. */
-		if (unlikely(res->handup_bytes > handup_room))
-			return NQD_DROP_EVENT_QUEUE_FULL;
-	}
-	if (unlikely(c->state.state == NQD_SESSION_STATE_CLOSING))
-		return nqd_conn_rx_closing(c, now, &scan);
-
-	/* From here on the packet counts as received. */
-	nqd_conn_rx_spin(c, rx);
-	if (unlikely(!nqd_keys_rx_in_order(&c->keys, rx->generation, rx->pn)))
-		nqd_conn_rx_keys(c, now, rx);
-	nqd_received_add(&c->received, rx->pn, now, rx->ecn);
-	nqd_ack_on_packet(&c->ack, &c->received, now, rx->pn, scan.eliciting, rx->ecn == NQD_ECN_CE,
-			  nqd_rtt_known(&c->recovery.rtt));
-	nqd_state_received(&c->state, now);
-	if (unlikely(rx->path != NQD_PATH_ACTIVE))
-		nqd_path_candidate_received(&c->path, rx->size);
-	c->stats.rx_packets++;
-	c->stats.rx_bytes += rx->size;
-	c->stats.rx_datagrams += res->datagrams;
-	c->stats.rx_other += scan.others;
-	if (scan.effects)
-		nqd_conn_rx_effects(c, now, rx, &scan, payload, len);
+	if (unlikely(!len || c->state.state != NQD_SESSION_STATE_ACTIVE ||
+		     !nqd_conn_rx_one_datagram(c, payload, len, res)))
+		return nqd_conn_rx_frames(c, now, rx, payload, len, handup_room, res);
+	res->lone = true;
+	nqd_conn_rx_received(c, now, rx, true, res);
+	c->stats.rx_datagrams++;
 	return NQD_DROP_NONE;
 }

@@ -46,13 +46,3 @@ void nqd_delivery_on_ack(struct nqd_delivery *d, const struct nqd_sent_acked *a,
 	if (rs->interval < min_rtt)
 		rs->interval = 0;
 }
-
-/**
- * nqd_delivery_app_limited() - there is nothing left to send
- * @d: estimator
- * @bytes_in_flight: now
- */
-void nqd_delivery_app_limited(struct nqd_delivery *d, u64 bytes_in_flight)
-{
-	d->app_limited = max_t(u64, d->delivered + bytes_in_flight, 1);
-}

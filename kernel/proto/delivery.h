@@ -42,7 +42,6 @@ struct nqd_rate_sample {
 void nqd_delivery_init(struct nqd_delivery *d, u64 now);
 void nqd_delivery_on_ack(struct nqd_delivery *d, const struct nqd_sent_acked *a, u64 min_rtt, u64 now,
 			 struct nqd_rate_sample *rs);
-void nqd_delivery_app_limited(struct nqd_delivery *d, u64 bytes_in_flight);
 
 /**
  * nqd_delivery_rate() - the rate of a sample
@@ -82,6 +81,16 @@ static inline void nqd_delivery_on_sent(struct nqd_delivery *d, struct nqd_sent_
 	p->in_flight = (u32)min_t(u64, bytes_in_flight, U32_MAX);
 	if (d->app_limited)
 		p->flags |= NQD_SENT_APP_LIMITED;
+}
+
+/**
+ * nqd_delivery_app_limited() - there is nothing left to send
+ * @d: estimator
+ * @bytes_in_flight: now
+ */
+static inline void nqd_delivery_app_limited(struct nqd_delivery *d, u64 bytes_in_flight)
+{
+	d->app_limited = max_t(u64, d->delivered + bytes_in_flight, 1);
 }
 
 #endif

@@ -43,25 +43,6 @@ void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_co
 }
 
 /**
- * nqd_ecn_validate_on_sent() - a packet left with ECT(0)
- * @e: state
- * @now: time, ns
- * @pto: PTO period, ns
- */
-void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto)
-{
-	e->marked++;
-	if (e->state != NQD_ECN_STATE_TESTING)
-		return;
-	/* RFC 9000 appendix A.4: testing lasts for a number of packets or a limited time. */
-	e->tested++;
-	if (e->deadline == NQD_TIME_NEVER)
-		e->deadline = nqd_add_sat(now, 3 * pto);
-	if (e->tested >= NQD_ECN_TEST_PACKETS || now >= e->deadline)
-		e->state = NQD_ECN_STATE_UNKNOWN;
-}
-
-/**
  * nqd_ecn_validate_on_lost() - packets with ECT(0) were declared lost
  * @e: state
  * @packets: how many

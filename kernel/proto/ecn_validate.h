@@ -4,6 +4,7 @@
 #define _NQD_PROTO_ECN_VALIDATE_H
 
 #include "ecn.h"
+#include "math.h"
 
 /* RFC 9000 appendix A.4: so many packets, or three PTO, are marked before validation decides. */
 #define NQD_ECN_TEST_PACKETS 10
@@ -30,7 +31,6 @@ struct nqd_ecn_validate {
 void nqd_ecn_validate_init(struct nqd_ecn_validate *e, bool wanted);
 void nqd_ecn_validate_restart(struct nqd_ecn_validate *e, bool wanted);
 void nqd_ecn_validate_import(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *reported, u64 marked);
-void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto);
 void nqd_ecn_validate_on_lost(struct nqd_ecn_validate *e, u32 packets);
 u64 nqd_ecn_validate_on_ack(struct nqd_ecn_validate *e, const struct nqd_ecn_counts *counts,
 			    u32 newly_acked_ect0, bool largest_advanced);
@@ -46,6 +46,25 @@ static inline enum nqd_ecn nqd_ecn_validate_mark(const struct nqd_ecn_validate *
 	if (e->state == NQD_ECN_STATE_TESTING || e->state == NQD_ECN_STATE_CAPABLE)
 		return NQD_ECN_ECT0;
 	return NQD_ECN_NOT_ECT;
+}
+
+/**
+ * nqd_ecn_validate_on_sent() - a packet left with ECT(0)
+ * @e: state
+ * @now: time, ns
+ * @pto: PTO period, ns
+ */
+static inline void nqd_ecn_validate_on_sent(struct nqd_ecn_validate *e, u64 now, u64 pto)
+{
+	e->marked++;
+	if (e->state != NQD_ECN_STATE_TESTING)
+		return;
+	/* RFC 9000 appendix A.4: testing lasts for a number of packets or a limited time. */
+	e->tested++;
+	if (e->deadline == NQD_TIME_NEVER)
+		e->deadline = nqd_add_sat(now, 3 * pto);
+	if (e->tested >= NQD_ECN_TEST_PACKETS || now >= e->deadline)
+		e->state = NQD_ECN_STATE_UNKNOWN;
 }
 
 #endif

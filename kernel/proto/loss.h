@@ -5,6 +5,7 @@
 #ifndef _NQD_PROTO_LOSS_H
 #define _NQD_PROTO_LOSS_H
 
+#include "math.h"
 #include "rtt.h"
 #include "sent.h"
 
@@ -70,7 +71,44 @@ void nqd_loss_detect(struct nqd_loss *l, struct nqd_sent *s, const struct nqd_rt
 		     const struct nqd_sent_sink *sink, struct nqd_loss_result *res);
 void nqd_loss_on_acked(struct nqd_loss *l, const struct nqd_sent *s, const struct nqd_sent_acked *a,
 		       u64 prior_largest_acked);
-u64 nqd_loss_pto_deadline(const struct nqd_loss *l, const struct nqd_sent *s, const struct nqd_rtt *rtt);
-u64 nqd_loss_deadline(const struct nqd_loss *l, const struct nqd_sent *s, const struct nqd_rtt *rtt);
+
+/**
+ * nqd_loss_pto_deadline() - RFC 9002 section 6.2.1: when the probe timeout fires
+ * @l: state
+ * @s: ring
+ * @rtt: round trip
+ *
+ * Return: ns; NQD_TIME_NEVER while nothing ack-eliciting is outstanding.
+ */
+static inline u64 nqd_loss_pto_deadline(const struct nqd_loss *l, const struct nqd_sent *s,
+					const struct nqd_rtt *rtt)
+{
+	u64 period = nqd_rtt_pto(rtt);
+
+	if (!s->eliciting)
+		return NQD_TIME_NEVER;
+	/* The period doubles each time, as far as it may. */
+	if (l->pto_count >= 16 || period << l->pto_count > NQD_LOSS_PTO_MAX)
+		period = max_t(u64, period, NQD_LOSS_PTO_MAX);
+	else
+		period <<= l->pto_count;
+	return nqd_add_sat(s->last_eliciting, period);
+}
+
+/**
+ * nqd_loss_deadline() - RFC 9002 appendix A.8: the one timer of loss detection
+ * @l: state
+ * @s: ring
+ * @rtt: round trip
+ *
+ * Return: the time threshold of the oldest packet if it runs, else the PTO, ns.
+ */
+static inline u64 nqd_loss_deadline(const struct nqd_loss *l, const struct nqd_sent *s,
+				    const struct nqd_rtt *rtt)
+{
+	if (l->loss_time != NQD_TIME_NEVER)
+		return l->loss_time;
+	return nqd_loss_pto_deadline(l, s, rtt);
+}
 
 #endif

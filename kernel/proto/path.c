@@ -177,17 +177,6 @@ int nqd_path_response_next(struct nqd_path *p, u32 size, struct nqd_path_respons
 }
 
 /**
- * nqd_path_deadline() - when a challenge is due or the validation fails
- * @p: path state
- *
- * Return: a time, or NQD_TIME_NEVER.
- */
-u64 nqd_path_deadline(const struct nqd_path *p)
-{
-	return p->validation == NQD_PATH_VALIDATING ? min(p->next_at, p->fail_at) : NQD_TIME_NEVER;
-}
-
-/**
  * nqd_path_on_timer() - fail a validation whose time is over
  * @p: path state
  * @now: time

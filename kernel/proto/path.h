@@ -89,10 +89,20 @@ bool nqd_path_on_response(struct nqd_path *p, const u8 data[NQD_PATH_DATA_LEN]);
 void nqd_path_on_challenge(struct nqd_path *p, enum nqd_path_index from,
 			   const u8 data[NQD_PATH_DATA_LEN]);
 int nqd_path_response_next(struct nqd_path *p, u32 size, struct nqd_path_response *response);
-u64 nqd_path_deadline(const struct nqd_path *p);
 bool nqd_path_on_timer(struct nqd_path *p, u64 now);
 void nqd_path_candidate_received(struct nqd_path *p, u32 size);
 void nqd_path_candidate_sent(struct nqd_path *p, u32 size);
 u64 nqd_path_allowance(const struct nqd_path *p, enum nqd_path_index to);
+
+/**
+ * nqd_path_deadline() - when a challenge is due or the validation fails
+ * @p: path state
+ *
+ * Return: a time, or NQD_TIME_NEVER.
+ */
+static inline u64 nqd_path_deadline(const struct nqd_path *p)
+{
+	return p->validation == NQD_PATH_VALIDATING ? min(p->next_at, p->fail_at) : NQD_TIME_NEVER;
+}
 
 #endif

@@ -41,9 +41,10 @@ u32 nqd_pn_get(const u8 *p, u8 pn_len)
  */
 u8 *nqd_pn_put(u8 *p, u64 pn, u8 pn_len)
 {
-	u8 i;
+	u8 *end = p + pn_len;
+	u8 *at;
 
-	for (i = 0; i < pn_len; i++)
-		p[i] = (u8)(pn >> (8 * (pn_len - 1 - i)));
-	return p + pn_len;
+	for (at = end; at > p; pn >>= 8)
+		*--at = (u8)pn;
+	return end;
 }

@@ -70,35 +70,6 @@ void nqd_recovery_set_congestion(struct nqd_recovery *r, const struct nqd_cc *cc
 }
 
 /**
- * nqd_recovery_can_send() - may a packet that counts in flight leave?
- * @r: recovery
- * @now: time, ns
- * @size: bytes of UDP payload
- * @when: set with NQD_SEND_PACED: when it may, ns
- *
- * Not asked for packets with nothing but ACK frames, and for probes (RFC 9002 section 7.5). A home that
- * hands departure times to its network device may take NQD_SEND_PACED for a yes, and @when for the
- * packet's time in nqd_recovery_sent().
- *
- * Return: verdict.
- */
-enum nqd_send_verdict nqd_recovery_can_send(struct nqd_recovery *r, u64 now, u32 size, u64 *when)
-{
-	if (unlikely(nqd_sent_full(&r->sent)))
-		return NQD_SEND_RING;
-	if (r->sent.bytes_in_flight + size > r->cc.cwnd) {
-		r->app_limited = false;
-		return NQD_SEND_CWND;
-	}
-	*when = nqd_pacer_when(&r->pacer, now);
-	if (*when > now) {
-		r->app_limited = false;
-		return NQD_SEND_PACED;
-	}
-	return NQD_SEND_OK;
-}
-
-/**
  * nqd_recovery_budget() - how many equal packets that count in flight may leave now?
  * @r: recovery
  * @now: time, ns
@@ -134,36 +105,6 @@ u64 nqd_recovery_departure(const struct nqd_recovery *r, u64 now)
 }
 
 /**
- * nqd_recovery_sent() - a packet leaves
- * @r: recovery
- * @now: when: the time, or its nqd_recovery_departure(), ns
- * @size: bytes of UDP payload
- * @flags: NQD_SENT_* without a state; NQD_SENT_ECT0 if nqd_ecn_validate_mark() said so
- * @ack_reported: with NQD_SENT_ACK: the largest packet number that its ACK frame reports
- *
- * Return: its packet number, or NQD_PN_NONE if the ring is full.
- */
-u64 nqd_recovery_sent(struct nqd_recovery *r, u64 now, u16 size, u16 flags, u64 ack_reported)
-{
-	struct nqd_sent_packet *p;
-	u64 pn = r->sent.next_pn;
-
-	/* Departure times never run backwards, else the oldest packet would not be the first to be lost. */
-	now = max(now, r->last_sent);
-	p = nqd_sent_add(&r->sent, now, size, flags, ack_reported);
-	if (unlikely(!p))
-		return NQD_PN_NONE;
-	r->last_sent = now;
-	r->sent_bytes += size;
-	if (flags & NQD_SENT_ECT0)
-		nqd_ecn_validate_on_sent(&r->ecn, now, nqd_rtt_pto(&r->rtt));
-	nqd_delivery_on_sent(&r->delivery, p, r->sent.bytes_in_flight);
-	if (flags & NQD_SENT_IN_FLIGHT)
-		nqd_pacer_sent(&r->pacer, now, size);
-	return pn;
-}
-
-/**
  * nqd_recovery_cancel() - a packet got a number but never left: sealing or sending failed
  * @r: recovery
  * @pn: its number
@@ -173,20 +114,6 @@ u64 nqd_recovery_sent(struct nqd_recovery *r, u64 now, u16 size, u16 flags, u64 
 int nqd_recovery_cancel(struct nqd_recovery *r, u64 pn)
 {
 	return nqd_sent_cancel(&r->sent, pn);
-}
-
-/**
- * nqd_recovery_app_limited() - there is nothing left to send
- * @r: recovery
- *
- * To be called whenever the queue of the connection runs empty.
- */
-void nqd_recovery_app_limited(struct nqd_recovery *r)
-{
-	if (r->sent.bytes_in_flight + r->cc.mss > r->cc.cwnd)
-		return; /* the window is used up all the same */
-	r->app_limited = true;
-	nqd_delivery_app_limited(&r->delivery, r->sent.bytes_in_flight);
 }
 
 /* RFC 9002 section 7.8: was the window not used up, for want of data? */
@@ -327,17 +254,6 @@ int nqd_recovery_on_ack(struct nqd_recovery *r, const struct nqd_recovery_ack *a
 	r->cc.ops->on_ack(&r->cc, &cca);
 	nqd_recovery_set_pace(r, now);
 	return 0;
-}
-
-/**
- * nqd_recovery_deadline() - when nqd_recovery_on_timeout() is due
- * @r: recovery
- *
- * Return: ns, or NQD_TIME_NEVER.
- */
-u64 nqd_recovery_deadline(const struct nqd_recovery *r)
-{
-	return nqd_loss_deadline(&r->loss, &r->sent, &r->rtt);
 }
 
 /**

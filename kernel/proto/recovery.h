@@ -141,16 +141,98 @@ enum nqd_send_verdict {
 int nqd_recovery_init(struct nqd_recovery *r, const struct nqd_recovery_config *cfg, u64 now);
 void nqd_recovery_set_congestion(struct nqd_recovery *r, const struct nqd_cc *cc, u64 now);
 void nqd_recovery_set_mtu(struct nqd_recovery *r, u32 max_datagram_size);
-enum nqd_send_verdict nqd_recovery_can_send(struct nqd_recovery *r, u64 now, u32 size, u64 *when);
 u32 nqd_recovery_budget(struct nqd_recovery *r, u64 now, u32 size, u32 max_packets);
 u64 nqd_recovery_departure(const struct nqd_recovery *r, u64 now);
-u64 nqd_recovery_sent(struct nqd_recovery *r, u64 now, u16 size, u16 flags, u64 ack_reported);
 int nqd_recovery_cancel(struct nqd_recovery *r, u64 pn);
-void nqd_recovery_app_limited(struct nqd_recovery *r);
 int nqd_recovery_on_ack(struct nqd_recovery *r, const struct nqd_recovery_ack *ack, u64 now,
 			const struct nqd_sent_sink *sink, struct nqd_recovery_result *res);
-u64 nqd_recovery_deadline(const struct nqd_recovery *r);
 void nqd_recovery_on_timeout(struct nqd_recovery *r, u64 now, const struct nqd_sent_sink *sink,
 			     struct nqd_recovery_result *res);
+
+/**
+ * nqd_recovery_deadline() - when nqd_recovery_on_timeout() is due
+ * @r: recovery
+ *
+ * Return: ns, or NQD_TIME_NEVER.
+ */
+static inline u64 nqd_recovery_deadline(const struct nqd_recovery *r)
+{
+	return nqd_loss_deadline(&r->loss, &r->sent, &r->rtt);
+}
+
+/**
+ * nqd_recovery_can_send() - may a packet that counts in flight leave?
+ * @r: recovery
+ * @now: time, ns
+ * @size: bytes of UDP payload
+ * @when: set with NQD_SEND_PACED: when it may, ns
+ *
+ * Not asked for packets with nothing but ACK frames, and for probes (RFC 9002 section 7.5). A home that
+ * hands departure times to its network device may take NQD_SEND_PACED for a yes, and @when for the
+ * packet's time in nqd_recovery_sent().
+ *
+ * Return: verdict.
+ */
+static inline enum nqd_send_verdict nqd_recovery_can_send(struct nqd_recovery *r, u64 now, u32 size,
+							  u64 *when)
+{
+	if (unlikely(nqd_sent_full(&r->sent)))
+		return NQD_SEND_RING;
+	if (r->sent.bytes_in_flight + size > r->cc.cwnd) {
+		r->app_limited = false;
+		return NQD_SEND_CWND;
+	}
+	*when = nqd_pacer_when(&r->pacer, now);
+	if (*when > now) {
+		r->app_limited = false;
+		return NQD_SEND_PACED;
+	}
+	return NQD_SEND_OK;
+}
+
+/**
+ * nqd_recovery_sent() - a packet leaves
+ * @r: recovery
+ * @now: when: the time, or its nqd_recovery_departure(), ns
+ * @size: bytes of UDP payload
+ * @flags: NQD_SENT_* without a state; NQD_SENT_ECT0 if nqd_ecn_validate_mark() said so
+ * @ack_reported: with NQD_SENT_ACK: the largest packet number that its ACK frame reports
+ *
+ * Return: its packet number, or NQD_PN_NONE if the ring is full.
+ */
+static inline u64 nqd_recovery_sent(struct nqd_recovery *r, u64 now, u16 size, u16 flags,
+				    u64 ack_reported)
+{
+	struct nqd_sent_packet *p;
+	u64 pn = r->sent.next_pn;
+
+	/* Departure times never run backwards, else the oldest packet would not be the first to be lost. */
+	now = max(now, r->last_sent);
+	p = nqd_sent_add(&r->sent, now, size, flags, ack_reported);
+	if (unlikely(!p))
+		return NQD_PN_NONE;
+	r->last_sent = now;
+	r->sent_bytes += size;
+	if (flags & NQD_SENT_ECT0)
+		nqd_ecn_validate_on_sent(&r->ecn, now, nqd_rtt_pto(&r->rtt));
+	nqd_delivery_on_sent(&r->delivery, p, r->sent.bytes_in_flight);
+	if (flags & NQD_SENT_IN_FLIGHT)
+		nqd_pacer_sent(&r->pacer, now, size);
+	return pn;
+}
+
+/**
+ * nqd_recovery_app_limited() - there is nothing left to send
+ * @r: recovery
+ *
+ * To be called whenever the queue of the connection runs empty.
+ */
+static inline void nqd_recovery_app_limited(struct nqd_recovery *r)
+{
+	if (r->sent.bytes_in_flight + r->cc.mss > r->cc.cwnd)
+		return; /* the window is used up all the same */
+	r->app_limited = true;
+	nqd_delivery_app_limited(&r->delivery, r->sent.bytes_in_flight);
+}
 
 #endif

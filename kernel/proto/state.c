@@ -109,35 +109,6 @@ void nqd_state_closing_received(struct nqd_state *s)
 	s->close_pending = true;
 }
 
-/* RFC 9000 section 10.1: an idle timeout below three PTO would end sessions over one lost packet. */
-static u64 nqd_state_idle_at(const struct nqd_state *s, u64 pto)
-{
-	if (!s->idle_timeout)
-		return NQD_TIME_NEVER;
-	return s->idle_from + max(s->idle_timeout, 3 * pto);
-}
-
-static u64 nqd_state_keepalive_at(const struct nqd_state *s)
-{
-	return s->keepalive ? s->keepalive_from + s->keepalive : NQD_TIME_NEVER;
-}
-
-/**
- * nqd_state_deadline() - when nqd_state_on_timer() has something to do
- * @s: state
- * @pto: current probe timeout without backoff, ns
- *
- * Return: a time, or NQD_TIME_NEVER.
- */
-u64 nqd_state_deadline(const struct nqd_state *s, u64 pto)
-{
-	if (s->state == NQD_SESSION_STATE_HOLD)
-		return NQD_TIME_NEVER;
-	if (s->state != NQD_SESSION_STATE_ACTIVE)
-		return s->end_at;
-	return min(nqd_state_idle_at(s, pto), nqd_state_keepalive_at(s));
-}
-
 /**
  * nqd_state_on_timer() - act on what expired
  * @s: state

@@ -61,7 +61,6 @@ bool nqd_state_close(struct nqd_state *s, u64 error_code, u64 error_frame_type, 
 		     u64 now, u64 pto);
 void nqd_state_drain(struct nqd_state *s, u64 now, u64 pto);
 void nqd_state_closing_received(struct nqd_state *s);
-u64 nqd_state_deadline(const struct nqd_state *s, u64 pto);
 enum nqd_state_expiry nqd_state_on_timer(struct nqd_state *s, u64 now, u64 pto);
 
 /**
@@ -92,6 +91,35 @@ static inline void nqd_state_sent(struct nqd_state *s, u64 now)
 	s->eliciting_sent = true;
 	s->idle_from = now;
 	s->keepalive_from = now;
+}
+
+/* RFC 9000 section 10.1: an idle timeout below three PTO would end sessions over one lost packet. */
+static inline u64 nqd_state_idle_at(const struct nqd_state *s, u64 pto)
+{
+	if (!s->idle_timeout)
+		return NQD_TIME_NEVER;
+	return s->idle_from + max(s->idle_timeout, 3 * pto);
+}
+
+static inline u64 nqd_state_keepalive_at(const struct nqd_state *s)
+{
+	return s->keepalive ? s->keepalive_from + s->keepalive : NQD_TIME_NEVER;
+}
+
+/**
+ * nqd_state_deadline() - when nqd_state_on_timer() has something to do
+ * @s: state
+ * @pto: current probe timeout without backoff, ns
+ *
+ * Return: a time, or NQD_TIME_NEVER.
+ */
+static inline u64 nqd_state_deadline(const struct nqd_state *s, u64 pto)
+{
+	if (s->state == NQD_SESSION_STATE_HOLD)
+		return NQD_TIME_NEVER;
+	if (s->state != NQD_SESSION_STATE_ACTIVE)
+		return s->end_at;
+	return min(nqd_state_idle_at(s, pto), nqd_state_keepalive_at(s));
 }
 
 #endif
