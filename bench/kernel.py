@@ -176,7 +176,7 @@ def table(results: list[Result]) -> str:
                 share = (one.middle - plain) / (peer - plain)
                 more = f"  tunnel {one.middle - plain:8.0f}  {share:5.2f} of ovpn's"
                 more += f"  {one.middle * 1e9 / BITS / 1e9:5.2f} G instructions a Gbit"
-            elif peer:
+            elif kind == "tcp" and peer:
                 more = f"  {one.middle / peer:5.2f} of ovpn's"
             lines.append(f"  {one.name:<24} {runs:<24}{more}  {'; '.join(one.complaints)}".rstrip())
         lines.append("")

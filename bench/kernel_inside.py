@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,6 +113,8 @@ def work(argv: list[str], idle: subprocess.Popen[bytes]) -> None:
             made = measure(name, kind, float(seconds), idle)
             print(json.dumps({"name": name, "repeat": repeat} | made), flush=True)
     print(json.dumps({"name": "ciphers", "drivers": ciphers()}), flush=True)
+    if module != "-":
+        subprocess.run(["rmmod", Path(module).stem], check=True, timeout=60)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ import concurrent.futures
 import contextlib
 import datetime as dt
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from operator import truediv
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +44,8 @@ FLOODERS: Final = "10.209.78"
 UP_WITHIN: Final = 120.0
 LEAST_SHARE: Final = 0.8
 """Of the throughput without a siege."""
+ROUNDS: Final = 3
+SETTLING: Final = 0.5
 MOST_GROWTH: Final = 64.0
 """MiB by which the server may grow."""
 
@@ -51,9 +55,11 @@ class Result:
     """One siege.
 
     Attributes:
-        quiet_bits_per_second: TCP through the tunnel, without a siege: mean of before and after.
+        quiet_bits_per_second: TCP through the tunnel, without a siege; of each round.
         rig_bits_per_second: the same while the flood goes to the target past the server's agent.
         siege_bits_per_second: the same during a siege.
+        share: of the quiet throughput, during a siege, median of the rounds.
+        rig_share: of the quiet throughput, with the flood past the agent, likewise.
         bogus_per_second: Initials that were sent.
         quiet_mib: memory of the server's agent before.
         siege_mib: the most that it had during the siege.
@@ -68,9 +74,11 @@ class Result:
         complaints: what it should have done better.
     """
 
-    quiet_bits_per_second: float
-    rig_bits_per_second: float
-    siege_bits_per_second: float
+    quiet_bits_per_second: tuple[float, ...]
+    rig_bits_per_second: tuple[float, ...]
+    siege_bits_per_second: tuple[float, ...]
+    share: float
+    rig_share: float
     bogus_per_second: float
     quiet_mib: float
     siege_mib: float
@@ -190,13 +198,16 @@ class Scene:
         return load.tcp().bits_per_second
 
     @contextlib.contextmanager
-    def flood(self, port: int) -> Iterator[Helper]:
-        """Have bogus Initials sent to a port of the server for the time of a block."""
-        arguments = (self.server.ipv4, str(port), FLOODERS, str(RATE), SITE)
-        with helper(self.client, "bench.siege_flood", *arguments) as flood:
+    def flood(self) -> Iterator[Helper]:
+        """Have bogus Initials ready for the time of a block."""
+        with helper(self.client, "bench.siege_flood", FLOODERS, str(RATE), SITE) as flood:
             flood.line()
-            flood.tell("go")
             yield flood
+
+    def lay(self, flood: Helper, port: int) -> None:
+        """Send the flood to a port of the server."""
+        flood.ask(f"{self.server.ipv4} {port}")
+        time.sleep(SETTLING)
 
     def knock(self, seconds: float) -> list[dict[str, float]]:
         """Have genuine clients come for a time."""
@@ -269,41 +280,49 @@ def run(*, quick: bool) -> list[Result]:
 
 
 def siege(found: Scene, seconds: float) -> Result:
-    """Measure without a siege and during one."""
+    """Measure without a siege and during one, in turn: a machine's speed varies."""
     agent = found.agents[0]
-    before_it = found.throughput(seconds / 3)
     cpu = agent.cpu_seconds()
     alone = [one for one in found.knock(seconds / 3) if "seconds" in one]
     server_cpu = (agent.cpu_seconds() - cpu) / max(1, len(alone))
     client_cpu = sum(one["cpu"] for one in alone) / max(1, len(alone))
     found.site.ask("cheap")
-    with found.flood(SITE_PORT):
-        rig = found.throughput(seconds / 2)
     mib = resident_mib(agent)
     watch = Watch(agent)
     watch.start()
-    with found.flood(PORT) as flood:
+    quiet, rig, besieged = [], [], []
+    with found.flood() as flood:
+        for _ in range(ROUNDS):
+            quiet.append(found.throughput(seconds / 2 / ROUNDS))
+            found.lay(flood, SITE_PORT)
+            rig.append(found.throughput(seconds / 2 / ROUNDS))
+            found.lay(flood, PORT)
+            besieged.append(found.throughput(seconds / ROUNDS))
+            flood.ask("rest")
+        before = int(flood.ask("rest"))
+        found.lay(flood, PORT)
         begin, cpu = time.monotonic(), agent.cpu_seconds()
         rig_cpu = flood.cpu_seconds() + found.site.cpu_seconds()
         time.sleep(seconds / 6)
         elapsed = time.monotonic() - begin
         busy = 100 * (agent.cpu_seconds() - cpu) / elapsed
         rig_busy = 100 * (flood.cpu_seconds() + found.site.cpu_seconds() - rig_cpu) / elapsed
-        besieged = found.throughput(seconds)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             load = pool.submit(found.throughput, seconds / 2)
             guests = found.knock(seconds / 2)
             load.result()
-        sent = int(flood.ask("stop").split()[1])
-        flood_seconds = time.monotonic() - begin
+        sent = int(flood.ask("rest")) - before
+        flood_seconds = time.monotonic() - begin + SETTLING
     watch.over.set()
     watch.join(5)
-    quiet = (before_it + found.throughput(seconds / 3)) / 2
+    share = statistics.median(map(truediv, besieged, quiet))
     inside = sorted(one["seconds"] for one in guests if "seconds" in one)
     return Result(
-        quiet_bits_per_second=quiet,
-        rig_bits_per_second=rig,
-        siege_bits_per_second=besieged,
+        quiet_bits_per_second=tuple(quiet),
+        rig_bits_per_second=tuple(rig),
+        siege_bits_per_second=tuple(besieged),
+        share=share,
+        rig_share=statistics.median(map(truediv, rig, quiet)),
         bogus_per_second=sent / flood_seconds,
         quiet_mib=mib,
         siege_mib=watch.most,
@@ -315,7 +334,7 @@ def siege(found: Scene, seconds: float) -> Result:
         client_cpu_ms=1000 * client_cpu,
         server_cpu_ms=1000 * server_cpu,
         strangers=strangers(found.status("server")),
-        complaints=complaints(besieged / quiet, watch.most - mib, len(inside), len(guests)),
+        complaints=complaints(share, watch.most - mib, len(inside), len(guests)),
     )
 
 
@@ -337,24 +356,20 @@ def complaints(share: float, growth: float, inside: int, guests: int) -> tuple[s
     return tuple(found)
 
 
+def mbits(rounds: tuple[float, ...]) -> str:
+    """Return a row of figures."""
+    return "".join(f"{bits / 1e6:8.0f}" for bits in rounds) + " Mbit/s"
+
+
 def table(results: list[Result]) -> str:
     """Return the results as text."""
     lines = []
     for one in results:
-        quiet, rig, besieged = (
-            bits / 1e6
-            for bits in (
-                one.quiet_bits_per_second,
-                one.rig_bits_per_second,
-                one.siege_bits_per_second,
-            )
-        )
         lines += [
             f"bogus Initials          {one.bogus_per_second:8.0f} /s",
-            f"tunnel, TCP, quiet      {quiet:8.0f} Mbit/s",
-            f"  flood past the server {rig:8.0f} Mbit/s  {rig / quiet:.0%}: what the rig takes",
-            f"  besieged              {besieged:8.0f} Mbit/s  {besieged / quiet:.0%}",
-            f"    of the line above it                  {besieged / rig:.0%}",
+            f"tunnel, TCP, quiet      {mbits(one.quiet_bits_per_second)}",
+            f"  flood past the server {mbits(one.rig_bits_per_second)} {one.rig_share:.0%}",
+            f"  besieged              {mbits(one.siege_bits_per_second)} {one.share:.0%}",
             f"flood and target, CPU   {one.rig_cpu_percent:8.0f} % of a core",
             f"server's memory         {one.quiet_mib:8.0f} MiB, {one.siege_mib:.0f} MiB at most",
             f"server's CPU, strangers {one.server_cpu_percent:8.0f} % of a core",

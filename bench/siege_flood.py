@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bogus Initials from a thousand ports of 250 addresses.
 
-Usage: python -m bench.siege_flood HOST PORT NETWORK RATE NAME
+Usage: python -m bench.siege_flood NETWORK RATE NAME
 In turn: whole hellos without an authenticator, halves of hellos, and packets that do not open; each
-with a connection ID of its own. Says "ready" once they are made, begins at a line, ends at the
-next one, and says "done N".
+with a connection ID of its own. Says "ready" once they are made. Lines tell it where to send from
+now on, "HOST PORT", or nowhere, "rest"; it answers each with the number sent so far.
 """
 
 import os
@@ -49,22 +49,29 @@ def ports(network: str) -> list[socket.socket]:
     return found
 
 
-def main(target: tuple[str, int], network: str, rate: int, name: str) -> None:
+def main(network: str, rate: int, name: str) -> None:
     """Send at a steady rate."""
     made = [bogus(number, name) for number in range(MADE)]
     senders = ports(network)
+    target: tuple[str, int] | None = None
+    begin, sent, before = time.monotonic(), 0, 0
     print("ready", flush=True)
-    sys.stdin.readline()
-    begin = time.monotonic()
-    sent = 0
-    while not select.select([sys.stdin], [], [], PAUSE)[0]:
-        due = min(int((time.monotonic() - begin) * rate), sent + 100)
+    while True:
+        if select.select([sys.stdin], [], [], PAUSE)[0]:
+            where = sys.stdin.readline().split()
+            if not where:
+                return
+            target = (where[0], int(where[1])) if where != ["rest"] else None
+            begin, before = time.monotonic(), sent
+            print(sent, flush=True)
+        if target is None:
+            continue
+        due = min(before + int((time.monotonic() - begin) * rate), sent + 100)
         for number in range(sent, due):
             senders[number * STEP % SOCKETS].sendto(made[number % MADE], target)
         sent = max(sent, due)
-    print(f"done {sent}", flush=True)
 
 
 if __name__ == "__main__":
-    _, host_, port_, network_, rate_, name_ = sys.argv
-    main((host_, int(port_)), network_, int(rate_), name_)
+    _, network_, rate_, name_ = sys.argv
+    main(network_, int(rate_), name_)

@@ -18,6 +18,9 @@
 #define NQE_CRYPTO_MAX_SECRET 48 /* SHA-384 */
 #define NQE_CRYPTO_SLOTS 4 /* generations previous, current and next; indexed by generation & 3 */
 
+/* Bytes of a context and its key schedule, more or less. */
+#define NQE_CRYPTO_CONTEXT 1024
+
 /**
  * struct nqe_crypto_slot - packet protection of one key generation
  * @aead: libcrypto context with its key schedule; NULL: the slot is empty
@@ -76,6 +79,21 @@ int nqe_crypto_install(struct nqe_crypto *c, u64 generation, const u8 *key, u32 
 
 /* Whether a generation's key is there. */
 bool nqe_crypto_has(const struct nqe_crypto *c, u64 generation);
+
+/*
+ * Begins to load what libcrypto needs for a packet: contexts, and the key schedules that it allocates
+ * right behind them.
+ */
+static inline void nqe_crypto_prefetch(const struct nqe_crypto *c, u64 generation)
+{
+	const u8 *aead = c->slot[generation % NQE_CRYPTO_SLOTS].aead, *hp = c->hp;
+	size_t at;
+
+	for (at = 0; at < NQE_CRYPTO_CONTEXT; at += 64) {
+		__builtin_prefetch(aead + at);
+		__builtin_prefetch(hp + at);
+	}
+}
 
 /* Wipes one generation; nothing happens where it is not there. */
 void nqe_crypto_forget(struct nqe_crypto *c, u64 generation);

@@ -392,8 +392,11 @@ int nqe_socket_add(struct nqe_engine *e, int fd, u8 cid_len, u32 offloads);
  * Datagrams of no session, long headers among them: becomes readable as nqe_engine_event_fd() does.
  */
 int nqe_socket_event_fd(struct nqe_engine *e, u32 socket);
-/* Takes one such datagram; returns whether there was one. */
-bool nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagram);
+/*
+ * Takes up to @max such datagrams; returns how many there were. Each call makes the loop wait for its
+ * caller once: many at a time, when there are many.
+ */
+u32 nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagrams, u32 max);
 void nqe_datagram_release(struct nqe_datagram *datagram);
 /* -EBUSY while sessions use it. */
 int nqe_socket_remove(struct nqe_engine *e, u32 socket);

@@ -128,9 +128,9 @@ struct nqe_hold {
  * @last_source: address that was found allowed last, its length in the first byte
  * @sequence: number of the newest event to be acknowledged
  * @acknowledged: number of the newest acknowledged one
- * @conn: protocol state
  * @config: as it was added
  * @stats: own counters; the rest is filled in when asked for
+ * @conn: protocol state
  * @secret: v2: newest traffic secret, by enum nqd_keys_dir
  * @secret_generation: its generation
  * @control_slots: for @conn
@@ -172,9 +172,9 @@ struct nqe_session {
 	u8 last_source[17];
 	u64 sequence;
 	u64 acknowledged;
-	struct nqd_conn conn;
 	struct nqe_session_config config;
 	struct nqe_session_stats stats;
+	struct nqd_conn conn;
 
 	u8 secret[2][NQE_CRYPTO_MAX_SECRET];
 	u64 secret_generation[2];
@@ -194,7 +194,7 @@ struct nqe_session {
 /* What is in reach of one packet: up to the receive bitmap, of which it needs a word. */
 #define NQE_SESSION_HOT (offsetof(struct nqe_session, conn.received.bitmap))
 
-/* Begins to load a session whose turn comes after the present one's. */
+/* Begins to load a session that is not the present one: all at once, not one miss after the other. */
 static inline void nqe_session_prefetch(const struct nqe_session *s)
 {
 	size_t at;

@@ -195,13 +195,16 @@ void nqe_event_clear_other(struct nqe_socket *socket)
 		nqe_datagram_release(&datagram);
 }
 
-bool nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagram)
+u32 nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagrams, u32 max)
 {
 	nqe_engine_guard(e);
 	struct nqe_socket *k = nqe_engine_socket(e, socket);
+	u32 count = 0;
 
-	memset(datagram, 0, sizeof(*datagram));
-	return k && nqe_event_take_other(k, datagram);
+	memset(datagrams, 0, max * sizeof(*datagrams));
+	while (k && count < max && nqe_event_take_other(k, &datagrams[count]))
+		count++;
+	return count;
 }
 
 void nqe_datagram_release(struct nqe_datagram *datagram)

@@ -227,6 +227,7 @@ static void nqe_rx_flush(struct nqe_engine *e, struct nqe_rx_group *g)
 
 	if (!g->count)
 		return;
+	nqe_crypto_prefetch(&s->rx, s->conn.keys.rx_generation);
 	/* RFC 9001 section 5.4.2. */
 	at = 1u + s->socket->cid_len + 4;
 	for (i = 0; i < g->count; i++)
@@ -364,6 +365,8 @@ void nqe_rx_socket(struct nqe_engine *e, struct nqe_socket *k)
 {
 	int n = nqe_udp_receive(&k->udp, &e->batch), i;
 
+	if (n > 0)
+		nqe_rx_ahead(e, k, &e->batch.message[0]);
 	for (i = 0; i < n; i++) {
 		if (i + 1 < n)
 			nqe_rx_ahead(e, k, &e->batch.message[i + 1]);

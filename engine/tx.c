@@ -68,6 +68,7 @@ static void nqe_tx_enqueue(struct nqe_engine *e, struct nqe_device *d, struct nq
 		nqe_tx_drop(e, packet, d->stats.drops, NQD_DROP_NO_ROUTE);
 		return;
 	}
+	nqe_session_prefetch(s);
 	if (!s->active || s->conn.state.state != NQD_SESSION_STATE_ACTIVE ||
 	    !s->config.policy.send_data) {
 		nqe_tx_drop(e, packet, s->stats.drops, NQD_DROP_STATE);
@@ -366,6 +367,7 @@ bool nqe_tx_service(struct nqe_engine *e, struct nqe_session *s)
 	/* Deficit round robin: what was sent too much in one turn is missing in the next. */
 	s->deficit = min_t(s64, s->deficit + NQE_QUANTUM, NQE_QUANTUM);
 	s->paced_at = NQD_TIME_NEVER;
+	nqe_crypto_prefetch(&s->tx, s->conn.keys.tx_generation);
 	nqe_tx_pending(e, s);
 	if (s->dead)
 		return false;

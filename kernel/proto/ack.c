@@ -19,6 +19,11 @@
 /* A waiting ACK leaves after a quarter of a round trip, and no earlier than this. */
 #define NQD_ACK_DELAY_SHIFT 2
 #define NQD_ACK_DELAY_MIN ((u64)NSEC_PER_MSEC)
+/*
+ * So few packets in a round trip that the smallest window (RFC 9002 section 7.2) would let them all out: the
+ * sender has no more, nothing of it waits for an ACK, and a second packet may share this one's.
+ */
+#define NQD_ACK_SPARSE_PACKETS 2
 /* Ranges in an ACK frame from which on it pays to have the older ones acknowledged. */
 #define NQD_ACK_PING_RANGES 4
 
@@ -85,6 +90,7 @@ static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
 	}
 	a->threshold = clamp_t(u32, packets >> NQD_ACK_PER_ROUND_SHIFT, NQD_ACK_THRESHOLD_MIN,
 			       NQD_ACK_THRESHOLD_MAX);
+	a->sparse = packets <= NQD_ACK_SPARSE_PACKETS;
 	a->round_start = now;
 	a->round_packets = 1;
 }
@@ -95,7 +101,7 @@ static u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
 	u64 delay = max(srtt >> NQD_ACK_DELAY_SHIFT, NQD_ACK_DELAY_MIN);
 
 	/* RFC 9000 section 13.2.1: within max_ack_delay, always. */
-	return srtt ? min(delay, a->max_ack_delay) : a->max_ack_delay;
+	return srtt && !a->sparse ? min(delay, a->max_ack_delay) : a->max_ack_delay;
 }
 
 /**

@@ -11,7 +11,7 @@
  * by since the update was due, so that the peer's ACK or user space's keys are late already. Long against 3
  * PTO of most paths.
  */
-#define NQD_CONN_KEYS_PATIENCE (3 * NSEC_PER_SEC)
+#define NQD_CONN_KEYS_PATIENCE (3 * (u64)NSEC_PER_SEC)
 
 /**
  * nqd_conn_deadline() - when nqd_conn_on_timer() must be called

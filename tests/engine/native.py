@@ -65,7 +65,9 @@ def declarations(headers: list[str]) -> str:
             ours = name.startswith("engine/") and "shim" not in name
         elif ours:
             kept.append(line)
-    return PRELUDE + "\n".join(kept)
+    # Inline functions are no part of what the shared object offers.
+    offered = re.sub(r"^static inline .*?^}$", "", "\n".join(kept), flags=re.MULTILINE | re.DOTALL)
+    return PRELUDE + offered
 
 
 @functools.cache

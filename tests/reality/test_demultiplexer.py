@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from dataclasses import replace
@@ -573,6 +574,28 @@ def test_the_idlest_flow_is_evicted_and_a_new_one_never_refused(
     assert len(net.demultiplexer.flows) == 3
     client = net.client()
     net.until_ready(client)
+
+
+def test_a_flood_is_told_from_visitors(net: Net) -> None:
+    ports = itertools.count(1000)
+
+    def come(flows: int, per_second: float) -> None:
+        for _ in range(flows):
+            net.wire.now += 1 / per_second
+            port = next(ports)
+            net.send(b"\x40" + bytes(40), remote=(f"198.51.100.{port % 200}", port))
+
+    def besieged() -> bool:
+        return net.demultiplexer.is_besieged(net.wire.now)
+
+    come(300, per_second=90)
+    assert not besieged()
+    come(90, per_second=10_000)
+    assert not besieged(), "a burst is no flood"
+    come(300, per_second=1000)
+    assert besieged()
+    net.wire.now += 1.1
+    assert not besieged()
 
 
 def test_flows_of_one_network_are_limited(genuine: Setting, site_credentials: Credentials) -> None:

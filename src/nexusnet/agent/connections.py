@@ -26,6 +26,7 @@ from nexusnet.handshake.endpoint import AcceptedConnection, ClientConnection, Se
 from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.errors import HandshakeError
 from nexusnet.handshake.profile import EngineConfig
+from nexusnet.handshake.reader import Reader
 from nexusnet.handshake.udp import UdpSocket
 from nexusnet.session import Endpoint
 
@@ -295,8 +296,7 @@ class SocketListener:
         except BaseException:
             server.close()
             raise
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._endpoint.fileno(), self.pass_on_strays)
+        self._reader = Reader(self._endpoint.fileno(), self.pass_on_strays, server.rest)
 
     @property
     def sock(self) -> socket.socket:
@@ -334,7 +334,7 @@ class SocketListener:
 
     def close(self) -> None:
         """Stop listening."""
-        self._loop.remove_reader(self._endpoint.fileno())
+        self._reader.close()
         with contextlib.suppress(DataPlaneError):
             self._endpoint.close()
         self._server.close()

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SIOCSIFMTU: Final = 0x8922
+BATCH: Final = 64
+"""Datagrams of strangers that are taken from the engine at a time."""
+
 SILENTLY: Final = Close(mode=CloseMode.SILENT)
 FEATURES: Final = (
     Feature.INSTALL_SECRETS
@@ -175,16 +178,19 @@ class UserspaceEndpoint:
         if self._plane.closed:
             return []
         drain(self._event_fd)
-        received = []
-        one = ffi.new("struct nqe_datagram *")
-        while lib.nqe_socket_receive(self._plane.engine, self.number, one):
-            remote = structs.get_endpoint(one.remote)
-            payload = bytes(ffi.buffer(one.data, one.len))
-            local = structs.get_endpoint(one.local)
-            ecn = one.ecn
-            lib.nqe_datagram_release(one)
-            if remote is not None:  # from port 0: nobody could be answered
-                received.append(ReceivedDatagram(remote, local, ecn, payload))
+        received: list[ReceivedDatagram] = []
+        batch = ffi.new("struct nqe_datagram[]", BATCH)
+        count = BATCH
+        while count == BATCH:
+            count = lib.nqe_socket_receive(self._plane.engine, self.number, batch, BATCH)
+            for number in range(count):
+                one = batch[number]
+                remote = structs.get_endpoint(one.remote)
+                if remote is not None:  # from port 0: nobody could be answered
+                    payload = bytes(ffi.buffer(one.data, one.len))
+                    local = structs.get_endpoint(one.local)
+                    received.append(ReceivedDatagram(remote, local, one.ecn, payload))
+                lib.nqe_datagram_release(ffi.addressof(one))
         return received
 
     def send(self, payload: bytes, remote: Endpoint) -> None:

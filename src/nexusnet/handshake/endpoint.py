@@ -400,6 +400,10 @@ class Server:
                 self._driver.receive(datagram, loop.time())
             self._pump.kick()
 
+    def rest(self) -> float:
+        """Return for how many seconds whoever calls `receive` may let datagrams wait now."""
+        return 0.0
+
     def detach(self) -> UdpSocket:
         """Stop reading the socket; what is handed to `receive` is still answered through it."""
         self._pump.stop_reading()

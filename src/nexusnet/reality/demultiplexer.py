@@ -47,6 +47,12 @@ RESET_SPREAD: Final = 24
 """A reset has up to this many bytes more, so that its size tells nothing."""
 
 
+CALM: Final = 100.0
+"""New flows a second that are nothing special."""
+
+FLOOD: Final = 100.0
+"""New flows beyond that, at once or one after the other, that make a flood."""
+
 LINGER: Final = 300.0
 """Seconds for which a session that is over keeps its first packets from being a stranger's."""
 
@@ -138,6 +144,8 @@ class Demultiplexer:
         self._waiting: deque[tuple[float, Flow]] = deque()
         self._over: deque[tuple[float, HandshakeEngine]] = deque()
         self._engines: dict[int, HandshakeEngine] = {}
+        self._pressure = 0.0
+        self._pressed_at = 0.0
         self._resets_left = self._limits.resets_per_second
         self._resets_since = 0.0
 
@@ -233,7 +241,23 @@ class Demultiplexer:
             self.counts[Fate.RELAYED_AT_ONCE] += 1
         self._to_target(flow, datagram, now)
 
+    def is_besieged(self, now: float) -> bool:
+        """Whether strangers come in a flood, so that their datagrams may wait for each other.
+
+        Args:
+            now: seconds.
+        """
+        return self._pressure - (now - self._pressed_at) * CALM > FLOOD
+
+    def _press(self, now: float) -> None:
+        """Count a new flow; what is counted runs out again."""
+        left = max(0.0, self._pressure - (now - self._pressed_at) * CALM)
+        # So much and no more: a second after its end a flood is none any more.
+        self._pressure = min(left + 1, 2 * FLOOD)
+        self._pressed_at = now
+
     def _open(self, path: Path, dcid: bytes | None, state: FlowState, now: float) -> Flow:
+        self._press(now)
         self._next_number += 1
         flow = Flow(self._next_number, path, dcid, now, state)
         while (surplus := self.flows.surplus(flow.network)) is not None:

@@ -4,7 +4,6 @@
 It copies datagrams and ECN codepoints, never fragments (DF is set), and decides nothing.
 """
 
-import asyncio
 import ipaddress
 import logging
 import select
@@ -14,6 +13,7 @@ from typing import Final
 
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Address
+from nexusnet.handshake.reader import Reader, never_rest
 from nexusnet.handshake.udp import (
     MAX_UDP_PAYLOAD,
     UdpSocket,
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 32
 """Datagrams read from one flow's socket before the others have their turn."""
 
-READY: Final = 64
+READY: Final = 128
 """Flows whose sockets are read before other work has its turn."""
 
 FLOW_BUFFER: Final = 256 * 1024
@@ -66,6 +66,7 @@ class RelaySockets:
         flush: Callable[[], None],
         *,
         mark: int | None = None,
+        rest: Callable[[], float] = never_rest,
     ) -> None:
         """Make an edge without flows.
 
@@ -74,6 +75,7 @@ class RelaySockets:
             deliver: takes a datagram of the target, with the number of the flow.
             flush: called after some were delivered.
             mark: of the packets.
+            rest: see `Reader`.
 
         Raises:
             ValueError: `target` is no IP address.
@@ -84,12 +86,11 @@ class RelaySockets:
         self._deliver = deliver
         self._flush = flush
         self._mark = mark
-        self._loop = asyncio.get_running_loop()
         self._sockets: dict[int, socket.socket] = {}
         self._numbers: dict[int, int] = {}
         # One of our own: a flow costs it one system call, and the event loop none.
         self._epoll = select.epoll()
-        self._loop.add_reader(self._epoll.fileno(), self._readable)
+        self._reader = Reader(self._epoll.fileno(), self._readable, rest)
         self._failing = False
 
     def __len__(self) -> int:
@@ -153,7 +154,7 @@ class RelaySockets:
         """Close all ports; none can be opened afterwards."""
         for number in tuple(self._sockets):
             self.close(number)
-        self._loop.remove_reader(self._epoll.fileno())
+        self._reader.close()
         self._epoll.close()
 
     def _readable(self) -> None:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Self
+from typing import Final, Self
 
 from nexusnet.handshake.acceptor import Acceptor, Limits
 from nexusnet.handshake.connection import Ecn
@@ -28,6 +28,10 @@ from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.reality.template import Template
 
 logger = logging.getLogger(__name__)
+
+REST: Final = 0.010
+"""Seconds for which strangers' datagrams are gathered in a flood; a third of the time in which a
+hello has to be whole."""
 
 
 class RealityServer(Server):
@@ -111,7 +115,10 @@ class RealityServer(Server):
         def begin(flow: Flow, accepted: Accept, now: float) -> HandshakeEngine | None:
             return server.begin(flow, accepted, now)
 
-        relay = RelaySockets(target, deliver, flush, mark=mark)
+        def rest() -> float:
+            return server.rest()
+
+        relay = RelaySockets(target, deliver, flush, mark=mark, rest=rest)
         demultiplexer = Demultiplexer(
             acceptor,
             decider,
@@ -128,6 +135,11 @@ class RealityServer(Server):
         server._relay = relay
         server.start()
         return server
+
+    def rest(self) -> float:
+        """Return for how long datagrams may wait, see `Server.rest`: for a moment in a flood."""
+        now = asyncio.get_running_loop().time()
+        return REST if self.demultiplexer.is_besieged(now) else 0.0
 
     def follow(self, template: Template) -> None:
         """Answer like a newer template from now on.

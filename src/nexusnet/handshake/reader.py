@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Readers of the event loop that may rest: in a flood, many datagrams share one wake-up."""
+
+import asyncio
+from collections.abc import Callable
+
+
+def never_rest() -> float:
+    """Return that a reader goes on at once."""
+    return 0.0
+
+
+class Reader:
+    """Calls back when a descriptor is readable.
+
+    A wake-up for each datagram costs more than the datagram: caches are cold, and whoever had the
+    CPU, such as the tunnel's data plane, loses it.
+    """
+
+    def __init__(
+        self, fd: int, callback: Callable[[], None], rest: Callable[[], float] = never_rest
+    ) -> None:
+        """Begin to read, in the running event loop.
+
+        Args:
+            fd: the descriptor.
+            callback: reads it.
+            rest: asked after each time: seconds in which not to look again.
+        """
+        self._fd = fd
+        self._callback = callback
+        self._rest = rest
+        self._loop = asyncio.get_running_loop()
+        self._resting: asyncio.TimerHandle | None = None
+        self._loop.add_reader(fd, self._readable)
+
+    def _readable(self) -> None:
+        self._callback()
+        seconds = self._rest()
+        if seconds > 0 and self._loop.remove_reader(self._fd):
+            self._resting = self._loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = None
+        self._loop.add_reader(self._fd, self._readable)
+
+    def close(self) -> None:
+        """Stop reading; the descriptor stays open."""
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        self._loop.remove_reader(self._fd)
