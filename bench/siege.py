@@ -191,7 +191,8 @@ class Scene:
             server=self.server,
             address=address,
             log=self.run / "iperf3.log",
-            seconds=seconds,
+            # iperf3 knows whole seconds, and takes 0 for no end.
+            seconds=max(1, round(seconds)),
             reverse=False,
             agents=self.agents,
         )

@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
     from nexusnet.session import Session
 
-# Rounds after the last packet, and the pause before each: what waits for pacer or timer leaves, the
-# last acknowledgement after max_ack_delay, 25 ms. One left for the next slice would count as a round
-# trip that long.
+# Rounds after the last packet, and the pause before each: what waits for pacer or timer leaves.
 SETTLE_ROUNDS: Final = 8
-SETTLE_SECONDS: Final = 0.005
+SETTLE_SECONDS: Final = 0.0005
 # Until every congestion window has room for a burst.
 WARM_UP_BURST: Final = 32
 WARM_UP_VISITS: Final = 6

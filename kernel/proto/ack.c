@@ -19,11 +19,6 @@
 /* A waiting ACK leaves after a quarter of a round trip, and no earlier than this. */
 #define NQD_ACK_DELAY_SHIFT 2
 #define NQD_ACK_DELAY_MIN ((u64)NSEC_PER_MSEC)
-/*
- * So few packets in a round trip that the smallest window (RFC 9002 section 7.2) would let them all out: the
- * sender has no more, nothing of it waits for an ACK, and a second packet may share this one's.
- */
-#define NQD_ACK_SPARSE_PACKETS 2
 /* Ranges in an ACK frame from which on it pays to have the older ones acknowledged. */
 #define NQD_ACK_PING_RANGES 4
 
@@ -90,7 +85,6 @@ static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
 	}
 	a->threshold = clamp_t(u32, packets >> NQD_ACK_PER_ROUND_SHIFT, NQD_ACK_THRESHOLD_MIN,
 			       NQD_ACK_THRESHOLD_MAX);
-	a->sparse = packets <= NQD_ACK_SPARSE_PACKETS;
 	a->round_start = now;
 	a->round_packets = 1;
 }
@@ -101,7 +95,7 @@ static u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
 	u64 delay = max(srtt >> NQD_ACK_DELAY_SHIFT, NQD_ACK_DELAY_MIN);
 
 	/* RFC 9000 section 13.2.1: within max_ack_delay, always. */
-	return srtt && !a->sparse ? min(delay, a->max_ack_delay) : a->max_ack_delay;
+	return srtt ? min(delay, a->max_ack_delay) : a->max_ack_delay;
 }
 
 /**
@@ -112,7 +106,8 @@ static u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
  * @pn: its number
  * @ack_eliciting: it holds an ack-eliciting frame
  * @ecn_ce: it was marked CE
- * @srtt: smoothed RTT, ns; 0 where it is not known yet
+ * @srtt: smoothed RTT, ns; before the first sample the initial one (RFC 9002 section 6.2.2): as on a long
+ *	path ACK frames then leave every 64 packets or after max_ack_delay. 0: after max_ack_delay
  */
 void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
 		       bool ack_eliciting, bool ecn_ce, u64 srtt)

@@ -19,7 +19,6 @@
  * @max_ack_delay: transport parameter that this end sent, ns
  * @ack_delay_exponent: transport parameter that this end sent, 0 to 20
  * @immediate: the next ACK must not wait
- * @sparse: the last round held so few packets that an ACK may wait as long as RFC 9000 allows
  * @largest_eliciting: largest ack-eliciting packet number received, or NQD_PN_NONE
  * @unacked: ack-eliciting packets received since the last ACK
  * @threshold: acknowledge when @unacked reaches this
@@ -34,7 +33,6 @@ struct nqd_ack_policy {
 	u64 max_ack_delay;
 	u8 ack_delay_exponent;
 	bool immediate;
-	bool sparse;
 	u64 largest_eliciting;
 	u32 unacked;
 	u32 threshold;

@@ -408,7 +408,7 @@ static inline void nqd_conn_rx_received(struct nqd_conn *c, u64 now, const struc
 	}
 	nqd_received_add(&c->received, rx->pn, now, rx->ecn);
 	nqd_ack_on_packet(&c->ack, &c->received, now, rx->pn, eliciting, rx->ecn == NQD_ECN_CE,
-			  nqd_rtt_known(&c->recovery.rtt));
+			  c->recovery.rtt.smoothed);
 	nqd_state_received(&c->state, now);
 	if (unlikely(rx->path != NQD_PATH_ACTIVE))
 		nqd_path_candidate_received(&c->path, rx->size);

@@ -47,17 +47,6 @@ static inline bool nqd_rtt_sampled(const struct nqd_rtt *r)
 }
 
 /**
- * nqd_rtt_known() - the smoothed round trip, where there is one
- * @r: estimator
- *
- * Return: ns, 0 without a sample.
- */
-static inline u64 nqd_rtt_known(const struct nqd_rtt *r)
-{
-	return likely(nqd_rtt_sampled(r)) ? r->smoothed : 0;
-}
-
-/**
  * nqd_rtt_pto() - RFC 9002 section 6.2.1: the probe timeout period, without backoff
  * @r: estimator
  *

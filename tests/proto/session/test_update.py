@@ -180,25 +180,14 @@ def test_update_now_without_keys_says_so(core: Core) -> None:
 # Before the first RTT sample.
 
 
-@pytest.mark.parametrize("sampled", [False, True])
-def test_without_a_sample_no_long_round_trip_is_assumed(
-    core: Core,
-    sampled: bool,  # noqa: FBT001 - parametrised
-) -> None:
-    """RFC 9002 section 6.2.2 begins with 333 ms: for probes, not for thinning out ACK frames."""
-    conn = Connection(core, overrides=SAMPLED if sampled else {})
-    acks = 0
-    # 20,000 packets a second: as many in the 4 ms that count as the shortest round trip as 80.
-    for _ in range(10_000):
+def test_without_a_sample_acks_are_those_of_a_long_path(core: Core) -> None:
+    """RFC 9002 section 6.2.2: 333 ms; every 64th packet, or max_ack_delay."""
+    conn = Connection(core)
+    delays = []
+    for _ in range(20_000):
         conn.receive(DATAGRAM)
-        acks += len(conn.pending())
+        delays.append(core.lib.nqd_ack_deadline(core.ffi.addressof(conn.conn, "ack")) - conn.now)
+        conn.pending()
         conn.now += 50_000
-    threshold = conn.conn.ack.threshold
-    assert threshold == (64 if sampled else 80 // 8)
-    assert acks >= 10_000 / threshold
-
-
-def test_without_a_sample_an_ack_waits_for_max_ack_delay_at_most(core: Core) -> None:
-    conn = Connection(core, overrides={"max_ack_delay": 200 * MS})
-    conn.receive(DATAGRAM)
-    assert core.lib.nqd_ack_deadline(core.ffi.addressof(conn.conn, "ack")) == conn.now + 200 * MS
+    assert conn.conn.ack.threshold == 64
+    assert max(delays) <= 25 * MS

@@ -264,20 +264,3 @@ def test_an_ack_that_is_nearly_due_may_leave_early(core: Core) -> None:
     assert lib.nqd_ack_due(policy, receiver.now)
     lib.nqd_ack_sent(policy)
     assert not lib.nqd_ack_due(policy, deadline)
-
-
-@pytest.mark.parametrize(
-    ("interval_ms", "acks"),
-    [
-        # Two a round trip at most: the sender has no more, and an ACK may wait for another ...
-        (20, 100),
-        # ... but never longer than RFC 9000 section 13.2.1 allows.
-        (40, 200),
-        # More than that: its window may wait for the ACK, and gets it after a quarter of a round.
-        (12, 200),
-    ],
-)
-def test_packets_far_apart_share_an_ack(core: Core, interval_ms: int, acks: int) -> None:
-    receiver = Receiver(core, srtt=40 * MS)
-    stream(receiver, 120, interval_ms * MS)
-    assert stream(receiver, 200, interval_ms * MS, 120) == acks
