@@ -28,15 +28,15 @@ from tests.kernel.guest_base import (
 
 # Each registers its checks when it is read.
 CONCEPTS: Final = (
+    "debug",
+    "traffic",
+    "faults",
     "abi",
     "device",
     "namespace",
     "rules",
     "session",
     "activate",
-    "debug",
-    "traffic",
-    "faults",
     "module",
 )
 
