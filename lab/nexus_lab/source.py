@@ -22,6 +22,7 @@ KIND = "source"
 PATCHES = {
     "uml-accel-crypto.patch": "no accelerated crypto: AES-GCM is some 70 times slower",
     "uml-frame-stacktrace.patch": "slow stack traces: uml-debug boots in 10 s instead of 2",
+    "uml-kasan-vmalloc.patch": "uml-debug may take all of this machine's memory",
     "uml-lazy-ipi.patch": "an interrupt disable is a host system call: 4 times fewer packets",
 }
 
