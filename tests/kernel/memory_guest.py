@@ -107,6 +107,28 @@ def v1() -> KeySet:
     )  # fmt: skip
 
 
+def activation(number: int, keys: SecretSet | KeySet) -> Request:
+    """The request that installs them, with marks where they will stand."""
+    return convert.activate_session(
+        Activation(
+            ref=SessionRef(1, number), generation=2, keys=keys, next_pn=10, largest_acked=9,
+            received=ReceivedRanges((), 10), rtt=RttState(),
+        )
+    )  # fmt: skip
+
+
+def attribute_headers() -> dict[str, bytes]:
+    """What stands in front of each key that begins its attribute: length and type of that."""
+    found = {}
+    for prefix, fields, keys in (("v1 ", V1, v1()), ("v2 ", V2, v2())):
+        body = activation(1, keys).encode()
+        for number, (name, length) in enumerate(fields.items()):
+            at = body.index(bytes([0xA0 + number]) * length)
+            if any(head := body[at - 4 : at]):
+                found[prefix + name] = bytes(head)
+    return found
+
+
 def install(netlink: Netlink, sock: socket.socket, number: int, keys: SecretSet | KeySet) -> None:
     """A session in HOLD, then its keys."""
     end = tunnel_end.End(
@@ -119,12 +141,8 @@ def install(netlink: Netlink, sock: socket.socket, number: int, keys: SecretSet 
         local_cids=(ConnectionId(0, bytes([number]) * 8),),
     )  # fmt: skip
     netlink.ask(convert.add_session(session))
-    activation = Activation(
-        ref=ref, generation=2, keys=keys, next_pn=10, largest_acked=9,
-        received=ReceivedRanges((), 10), rtt=RttState(),
-    )  # fmt: skip
     fields, prefix = (V2, "v2 ") if isinstance(keys, SecretSet) else (V1, "v1 ")
-    send(netlink, convert.activate_session(activation), fields, prefix)
+    send(netlink, activation(number, keys), fields, prefix)
 
 
 def main() -> None:
