@@ -7,6 +7,7 @@ from nexusnet.agent.config import AgentRole, Config, load_config, split_endpoint
 from nexusnet.agent.errors import ConfigError
 from nexusnet.agent.settings import describe
 from nexusnet.dco import DcoMode
+from tests.agent.config_files import load, refusal
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PIN = "sha256:" + "ab" * 32
@@ -48,25 +49,6 @@ endpoint = "vpn.example.org:4433"
 fingerprints = ["{PIN}"]
 accept_routes = ["10.77.0.0/24"]
 """
-
-
-def load(tmp_path: Path, text: str) -> Config:
-    key = tmp_path / "own.key"
-    key.write_text("")
-    key.chmod(0o600)
-    file = tmp_path / "test.toml"
-    file.write_text(text)
-    file.chmod(0o600)
-    return load_config(file)
-
-
-def refusal(tmp_path: Path, text: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, text)
-    message = str(caught.value)
-    assert message.startswith(str(tmp_path / "test.toml"))
-    assert "\n" not in message
-    return message
 
 
 def test_a_server(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nexusnet.agent.config import Config, load_config
-from nexusnet.agent.errors import ConfigError, StartError
+from nexusnet.agent.config import Config
+from nexusnet.agent.errors import StartError
 from nexusnet.agent.modes import HandshakeMode
 from nexusnet.agent.reality import load_psk, load_server_credentials
 from nexusnet.agent.reload import Reload, compare, only_trust_differs
@@ -18,6 +18,8 @@ from nexusnet.reality.credentials import (
     new_preshared_key,
     new_private_key,
 )
+from tests.agent import config_files
+from tests.agent.config_files import refusal
 
 KEY = new_private_key()
 PUBLIC = format_public_key(KEY.public_key())
@@ -53,23 +55,8 @@ server_name = "www.example.org"
 """
 
 
-def load(tmp_path: Path, text: str, *, key: str | None = None, mode: int = 0o600) -> Config:
-    own = tmp_path / "own.key"
-    own.write_text(format_private_key(KEY) + "\n" if key is None else key)
-    own.chmod(0o600)
-    file = tmp_path / "test.toml"
-    file.write_text(text)
-    file.chmod(mode)
-    return load_config(file)
-
-
-def refusal(tmp_path: Path, text: str, **options: int) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, text, **options)  # type: ignore[arg-type]  # a mode
-    message = str(caught.value)
-    assert message.startswith(str(tmp_path / "test.toml"))
-    assert "\n" not in message
-    return message
+def load(tmp_path: Path, text: str, *, key: str = format_private_key(KEY) + "\n") -> Config:
+    return config_files.load(tmp_path, text, key=key)
 
 
 def test_a_server(tmp_path: Path) -> None:

@@ -25,6 +25,20 @@ class Endpoint(Protocol):
     def handle_deadline(self, now: float) -> None: ...
 
 
+class Passive:
+    """A driver that says nothing by itself; `receive` is its subclass's."""
+
+    def transmit(self, now: float) -> list[Transmit]:
+        del now
+        return []
+
+    def deadline(self) -> float | None:
+        return None
+
+    def handle_deadline(self, now: float) -> None:
+        raise AssertionError(f"nothing was due at {now}")
+
+
 @dataclass(frozen=True)
 class Weather:
     """What the network does to datagrams."""

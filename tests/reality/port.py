@@ -23,7 +23,7 @@ from nexusnet.reality.flows import Flow, FlowState, RelayLimits
 from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.secret import SecretBytes
 from tests.handshake.setting import PlainPeer
-from tests.handshake.wire import CLIENT, SERVER, Wire
+from tests.handshake.wire import CLIENT, SERVER, Passive, Wire
 
 if TYPE_CHECKING:
     from nexusnet.handshake.connection import Ecn
@@ -192,7 +192,7 @@ class Browser(PlainPeer):
 
 
 @dataclass
-class FlowPort:
+class FlowPort(Passive):
     """The port of one flow towards the target."""
 
     port: Port
@@ -203,16 +203,6 @@ class FlowPort:
         self.arrived.append(datagram)
         self.port.demultiplexer.receive_from_target(self.number, datagram.data, datagram.ecn, now)
         self.port.wire.flush(SERVER)
-
-    def transmit(self, now: float) -> list[Transmit]:
-        del now
-        return []
-
-    def deadline(self) -> float | None:
-        return None
-
-    def handle_deadline(self, now: float) -> None:
-        raise AssertionError(f"nothing was due at {now}")
 
 
 class Port:

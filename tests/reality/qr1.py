@@ -21,7 +21,7 @@ from nexusnet.reality.replay import ReplayCache
 from nexusnet.reality.server_tls import RealityServerTls
 from nexusnet.reality.template import Observation, Template, observe
 from tests.handshake.setting import MIDNIGHT
-from tests.handshake.wire import SERVER, Wire
+from tests.handshake.wire import SERVER, Passive, Wire
 from tests.reality.port import SITE_NAME, TARGET, Site
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def client_config(
     return as_reality_client(config, credentials, "gateway")
 
 
-class SilentProbe:
+class SilentProbe(Passive):
     """Sends a browser's hello to the site and keeps quiet."""
 
     def __init__(self, wire: Wire, local: Address) -> None:
@@ -98,12 +98,6 @@ class SilentProbe:
             assert header is not None
             self.dcid = header.dcid
         return out
-
-    def deadline(self) -> float | None:
-        return None
-
-    def handle_deadline(self, now: float) -> None:
-        raise AssertionError(f"nothing was due at {now}")
 
 
 def observe_site(site: Credentials, count: int = 1) -> list[Observation]:

@@ -20,7 +20,7 @@ from nexusnet.reality.demultiplexer import Fate
 from nexusnet.reality.flows import RelayLimits
 from nexusnet.reality.initial import open_initial
 from nexusnet.reality.long_header import split_datagram
-from tests.handshake.wire import CLIENT, SERVER, Wire
+from tests.handshake.wire import CLIENT, SERVER, Passive, Wire
 from tests.reality.hellos import Hello
 from tests.reality.initials import crypto_frame, hello_datagrams, initial, new_dcid
 from tests.reality.port import GENUINE_NAME, PAGE, SITE_NAME, TARGET, Browser, Port, Site, sent_to
@@ -88,7 +88,7 @@ def net(genuine: Setting, site_credentials: Credentials) -> Net:
     return Net(genuine, site_credentials)
 
 
-class Catcher:
+class Catcher(Passive):
     """A client that only keeps what comes."""
 
     def __init__(self) -> None:
@@ -97,16 +97,6 @@ class Catcher:
     def receive(self, datagram: Received, now: float) -> None:
         del now
         self.arrived.append(datagram.data)
-
-    def transmit(self, now: float) -> list[Transmit]:
-        del now
-        return []
-
-    def deadline(self) -> float | None:
-        return None
-
-    def handle_deadline(self, now: float) -> None:
-        raise AssertionError(f"nothing was due at {now}")
 
 
 # Strangers
