@@ -2,6 +2,7 @@
 /*
  * Sealing and opening packets.
  */
+#include <linux/err.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
@@ -27,7 +28,7 @@ enum nqd_crypto_job_state {
 /**
  * struct nqd_crypto_job - what a packet needs while a cipher works on it
  * @next: in the pool
- * @state: enum nqd_crypto_job_state, of a job whose cipher completes later
+ * @state: enum nqd_crypto_job_state, of a job whose cipher may complete later
  * @err: result, with NQD_CRYPTO_JOB_COMPLETED
  * @op: the packet, once it is held
  * @sg: the datagram
@@ -119,23 +120,30 @@ static void nqd_crypto_job_keep(struct nqd_crypto_job *job, struct nqd_crypto_op
 		nqd_crypto_job_finish(job);
 }
 
-/* The job of this CPU, ready for a packet whose header, unprotected, is the associated data. */
+/*
+ * The job of this CPU, ready for a packet whose header, unprotected, is the associated data; or -EBADMSG, if
+ * the packet is too short, or -ENOBUFS.
+ */
 static __always_inline struct nqd_crypto_job *nqd_crypto_job_ready(const struct nqd_packet_aead *key,
-								   u8 *datagram, u32 len, u32 header_len,
-								   u64 pn, bool seal)
+								   u8 *datagram, u32 len,
+								   const struct nqd_short_header *header,
+								   bool seal)
 {
 	struct nqd_crypto_job *job = this_cpu_read(nqd_crypto_job);
+	u32 header_len = nqd_short_header_len(header);
 
+	if (unlikely(len < header_len + NQD_TAG_LEN))
+		return ERR_PTR(-EBADMSG);
 	if (unlikely(!job)) {
 		job = nqd_crypto_pool_get(false);
 		if (!job)
-			return NULL;
+			return ERR_PTR(-ENOBUFS);
 		this_cpu_write(nqd_crypto_job, job);
 	}
 
 	/* RFC 9001 section 5.3: the packet number, in network byte order, padded on the left. */
 	memcpy(job->nonce, key->iv, sizeof(job->nonce));
-	put_unaligned_be64(get_unaligned_be64(job->nonce + 4) ^ pn, job->nonce + 4);
+	put_unaligned_be64(get_unaligned_be64(job->nonce + 4) ^ header->pn, job->nonce + 4);
 
 	sg_set_buf(&job->sg, datagram, len);
 	aead_request_set_tfm(&job->request, key->aead);
@@ -145,24 +153,15 @@ static __always_inline struct nqd_crypto_job *nqd_crypto_job_ready(const struct 
 	return job;
 }
 
-static u32 nqd_crypto_header_len(const struct nqd_short_header *header)
-{
-	return 1 + header->cid_len + header->pn_len;
-}
-
 static int nqd_crypto_run(struct nqd_crypto_op *op, bool seal)
 {
-	u32 header_len = nqd_crypto_header_len(&op->header);
 	struct nqd_crypto_job *job;
 	int err;
 
-	if (unlikely(op->len < header_len + NQD_TAG_LEN))
-		return -EBADMSG;
-	job = nqd_crypto_job_ready(op->key, op->datagram, op->len, header_len, op->header.pn, seal);
-	if (unlikely(!job))
-		return -ENOBUFS;
-	if (op->key->asynchronous)
-		atomic_set(&job->state, NQD_CRYPTO_JOB_CALLED);
+	job = nqd_crypto_job_ready(op->key, op->datagram, op->len, &op->header, seal);
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	atomic_set(&job->state, NQD_CRYPTO_JOB_CALLED);
 	err = seal ? crypto_aead_encrypt(&job->request) : crypto_aead_decrypt(&job->request);
 	if (err != -EINPROGRESS)
 		return err;
@@ -184,13 +183,9 @@ static int nqd_crypto_run(struct nqd_crypto_op *op, bool seal)
 int nqd_crypto_seal_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
 			const struct nqd_short_header *header)
 {
-	u32 header_len = nqd_crypto_header_len(header);
-	struct nqd_crypto_job *job;
+	struct nqd_crypto_job *job = nqd_crypto_job_ready(key, datagram, len, header, true);
 
-	if (unlikely(len < header_len + NQD_TAG_LEN))
-		return -EBADMSG;
-	job = nqd_crypto_job_ready(key, datagram, len, header_len, header->pn, true);
-	return likely(job) ? crypto_aead_encrypt(&job->request) : -ENOBUFS;
+	return IS_ERR(job) ? PTR_ERR(job) : crypto_aead_encrypt(&job->request);
 }
 
 /**
@@ -207,13 +202,9 @@ int nqd_crypto_seal_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len
 int nqd_crypto_open_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
 			const struct nqd_short_header *header)
 {
-	u32 header_len = nqd_crypto_header_len(header);
-	struct nqd_crypto_job *job;
+	struct nqd_crypto_job *job = nqd_crypto_job_ready(key, datagram, len, header, false);
 
-	if (unlikely(len < header_len + NQD_TAG_LEN))
-		return -EBADMSG;
-	job = nqd_crypto_job_ready(key, datagram, len, header_len, header->pn, false);
-	return likely(job) ? crypto_aead_decrypt(&job->request) : -ENOBUFS;
+	return IS_ERR(job) ? PTR_ERR(job) : crypto_aead_decrypt(&job->request);
 }
 
 /**

@@ -60,6 +60,14 @@ static struct net *nqd_debugfs_next_net(struct net *net)
 	return list_is_last(&net->list, &net_namespace_list) ? NULL : list_next_entry(net, list);
 }
 
+/* There are no more in this namespace: the next one is walked from its beginning. */
+static void nqd_debugfs_leave(struct nqd_debugfs_walk *walk)
+{
+	mutex_unlock(&walk->nn->lock);
+	walk->device = 0;
+	walk->session = 0;
+}
+
 /* The first session of @net or of a namespace behind it; the lock of its namespace is held then. */
 static struct nqd_session *nqd_debugfs_from_net(struct nqd_debugfs_walk *walk, struct net *net)
 {
@@ -72,9 +80,7 @@ static struct nqd_session *nqd_debugfs_from_net(struct nqd_debugfs_walk *walk, s
 		s = nqd_debugfs_from(walk);
 		if (s)
 			return s;
-		mutex_unlock(&walk->nn->lock);
-		walk->device = 0;
-		walk->session = 0;
+		nqd_debugfs_leave(walk);
 	}
 	walk->nn = NULL;
 	walk->done = true;
@@ -113,9 +119,7 @@ static void *nqd_debugfs_next(struct seq_file *seq, void *v, loff_t *pos)
 	s = nqd_debugfs_from(walk);
 	if (s)
 		return s;
-	mutex_unlock(&walk->nn->lock);
-	walk->device = 0;
-	walk->session = 0;
+	nqd_debugfs_leave(walk);
 	return nqd_debugfs_from_net(walk, nqd_debugfs_next_net(net));
 }
 

@@ -60,6 +60,17 @@ struct nqd_short_header {
 	u8 pn_len;
 };
 
+/**
+ * nqd_short_header_len() - bytes before the payload (RFC 9000 section 17.3.1)
+ * @header: all members but @pn are given
+ *
+ * Return: first byte, connection ID and packet number together.
+ */
+static inline u32 nqd_short_header_len(const struct nqd_short_header *header)
+{
+	return 1 + header->cid_len + header->pn_len;
+}
+
 int nqd_packet_aead_init(struct nqd_packet_aead *key, const struct nqd_suite *suite,
 			 const struct nqd_packet_key *from, const char **why);
 void nqd_packet_aead_clear(struct nqd_packet_aead *key);

@@ -93,7 +93,7 @@ static bool nqd_rx_wants_tx(const struct nqd_session *s, u64 now)
 
 static void nqd_rx_opened(struct nqd_session *s, struct sk_buff *skb, const struct nqd_rx_packet *p, int err)
 {
-	u32 header = 1 + p->header.cid_len + p->header.pn_len, len = skb->len - header - NQD_TAG_LEN;
+	u32 header = nqd_short_header_len(&p->header), len = skb->len - header - NQD_TAG_LEN;
 	enum nqd_session_noise noise = NQD_NOISES;
 	struct nqd_owner_event *handed_up = NULL;
 	const u8 *payload = skb->data + header;

@@ -114,7 +114,7 @@ static const char *nqd_test_open_valid(const struct nqd_test_keys *keys, const s
 		return "opens with another packet number";
 	if (!!(buf[0] & 0x04) != v->key_phase || !!(buf[0] & 0x20) != v->spin)
 		return "has another key phase or spin bit";
-	at = 1 + header.cid_len + header.pn_len;
+	at = nqd_short_header_len(&header);
 	if (v->packet.len != at + v->payload.len + NQD_TAG_LEN ||
 	    memcmp(buf + at, v->payload.data, v->payload.len))
 		return "opens to another payload";

@@ -136,9 +136,11 @@ def seen(modules: Callable[[str], Modules], tmp_path_factory: pytest.TempPathFac
 
 def test_secrets_wiped_from_request(seen: Seen) -> None:
     """What came by netlink is nowhere as it came, in its attribute."""
-    # In use: the search would find what is there. Twice: where the kernel worked with it last.
-    assert seen["installed"]["v1 tx_key"] in (1, 2), seen
-    assert seen["installed"]["v2 tx key of generation 0"] in (1, 2), seen
+    # In use: the search would find what is there.
+    assert seen["installed"]["v1 tx_key"] == 1, seen
+    assert seen["installed"]["v2 tx key of generation 0"] == 1, seen
+    # Twice: what a cipher got last may still be on a stack too.
+    assert max(seen["installed"].values()) <= 2, seen
     # Keys have been derived of these: nobody needs them any more.
     for way in ("tx", "rx"):
         assert f"v2 {way}" not in seen["installed"], seen
