@@ -7,15 +7,8 @@
 /* RFC 9000 section 13.2.2: an ACK for every second packet, until there is more to go by. */
 #define NQD_ACK_THRESHOLD_MIN 2
 #define NQD_ACK_THRESHOLD_MAX 64
-/* While the peer is likely to be in slow start its window grows with every ACK. */
-#define NQD_ACK_YOUNG_PACKETS 100
 /* Later: 2^3 ACKs a round trip keep its loss detection and pacing going. */
 #define NQD_ACK_PER_ROUND_SHIFT 3
-/*
- * A shorter round trip than this counts as this: loss detection and pacing are not exact to less than a
- * millisecond (RFC 9002 section 6.1.2), so more than two ACKs in one serve nobody.
- */
-#define NQD_ACK_ROUND_MIN (4 * (u64)NSEC_PER_MSEC)
 /* A waiting ACK leaves after a quarter of a round trip, and no earlier than this. */
 #define NQD_ACK_DELAY_SHIFT 2
 #define NQD_ACK_DELAY_MIN ((u64)NSEC_PER_MSEC)
@@ -64,8 +57,13 @@ void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool
 	a->deadline = now;
 }
 
-/* Adapt the threshold to the number of packets in a round trip. */
-static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
+/**
+ * nqd_ack_adapt() - adapt the threshold to the number of packets in a round trip
+ * @a: policy
+ * @now: when another one arrived
+ * @srtt: smoothed RTT, ns
+ */
+void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
 {
 	u64 elapsed = nqd_sub_sat(now, a->round_start);
 	u64 round = max(srtt, NQD_ACK_ROUND_MIN);
@@ -89,8 +87,14 @@ static void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt)
 	a->round_packets = 1;
 }
 
-/* How long an ACK may wait. */
-static u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
+/**
+ * nqd_ack_delay() - how long an ACK may wait
+ * @a: policy
+ * @srtt: smoothed RTT, ns; 0: not known
+ *
+ * Return: ns.
+ */
+u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
 {
 	u64 delay = max(srtt >> NQD_ACK_DELAY_SHIFT, NQD_ACK_DELAY_MIN);
 
@@ -99,43 +103,25 @@ static u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt)
 }
 
 /**
- * nqd_ack_on_packet() - a packet has been received
+ * nqd_ack_out_of_order() - an ack-eliciting packet did not follow the one before
  * @a: policy
  * @r: packets received, this one already among them
- * @now: when it arrived
  * @pn: its number
- * @ack_eliciting: it holds an ack-eliciting frame
- * @ecn_ce: it was marked CE
- * @srtt: smoothed RTT, ns; before the first sample the initial one (RFC 9002 section 6.2.2): as on a long
- *	path ACK frames then leave every 64 packets or after max_ack_delay. 0: after max_ack_delay
+ *
+ * RFC 9000 section 13.2.1: an ACK at once if the packet was overtaken by an ack-eliciting one, or if there
+ * are missing packets between that and this.
  */
-void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
-		       bool ack_eliciting, bool ecn_ce, u64 srtt)
+void nqd_ack_out_of_order(struct nqd_ack_policy *a, const struct nqd_received *r, u64 pn)
 {
 	u64 after = a->largest_eliciting == NQD_PN_NONE ? 0 : a->largest_eliciting + 1;
 
-	/* RFC 9000 section 13.2.1: other packets are acknowledged along with these. */
-	if (!ack_eliciting)
-		return;
-
-	nqd_ack_adapt(a, now, srtt);
-	if (a->unacked == 0)
-		a->deadline = nqd_add_sat(now, nqd_ack_delay(a, srtt));
-	a->unacked++;
-
-	/*
-	 * RFC 9000 section 13.2.1: at once if the packet was overtaken by an ack-eliciting one, or
-	 * if there are missing packets between that and this; and if it was marked CE.
-	 */
 	if (pn < after) {
 		a->immediate = true;
-	} else {
-		if (pn > after && !nqd_received_all(r, after, pn - 1))
-			a->immediate = true;
-		a->largest_eliciting = pn;
+		return;
 	}
-	if (ecn_ce)
+	if (pn > after && !nqd_received_all(r, after, pn - 1))
 		a->immediate = true;
+	a->largest_eliciting = pn;
 }
 
 /**

@@ -9,10 +9,19 @@
 #ifndef _NQD_PROTO_ACK_H
 #define _NQD_PROTO_ACK_H
 
+#include "math.h"
 #include "received.h"
 
 /* RFC 9000 section 18.2: max_ack_delay of this and more is invalid. */
 #define NQD_MAX_ACK_DELAY_LIMIT ((1ULL << 14) * NSEC_PER_MSEC)
+
+/* While the peer is likely to be in slow start its window grows with every ACK. */
+#define NQD_ACK_YOUNG_PACKETS 100
+/*
+ * A shorter round trip than this counts as this: loss detection and pacing are not exact to less than a
+ * millisecond (RFC 9002 section 6.1.2), so more than two ACKs in one serve nobody.
+ */
+#define NQD_ACK_ROUND_MIN (4 * (u64)NSEC_PER_MSEC)
 
 /**
  * struct nqd_ack_policy - what is still to be acknowledged, and when
@@ -47,8 +56,9 @@ struct nqd_ack_policy {
 int nqd_ack_init(struct nqd_ack_policy *a, u64 max_ack_delay, u8 ack_delay_exponent, u64 now);
 bool nqd_ack_hasten(struct nqd_ack_policy *a, u64 until);
 void nqd_ack_import(struct nqd_ack_policy *a, const struct nqd_received *r, bool pending, u64 now);
-void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u64 pn,
-		       bool ack_eliciting, bool ecn_ce, u64 srtt);
+void nqd_ack_adapt(struct nqd_ack_policy *a, u64 now, u64 srtt);
+u64 nqd_ack_delay(const struct nqd_ack_policy *a, u64 srtt);
+void nqd_ack_out_of_order(struct nqd_ack_policy *a, const struct nqd_received *r, u64 pn);
 int nqd_ack_build(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now, u8 *buf,
 		  size_t room, u64 *largest_reported);
 bool nqd_ack_wants_ping(struct nqd_ack_policy *a, u64 now, u64 srtt);
@@ -97,6 +107,41 @@ static inline void nqd_ack_sent(struct nqd_ack_policy *a)
 	a->unacked = 0;
 	a->immediate = false;
 	a->deadline = NQD_TIME_NEVER;
+}
+
+/**
+ * nqd_ack_on_packet() - a packet has been received
+ * @a: policy
+ * @r: packets received, this one already among them
+ * @now: when it arrived
+ * @pn: its number
+ * @ack_eliciting: it holds an ack-eliciting frame
+ * @ecn_ce: it was marked CE
+ * @srtt: smoothed RTT, ns; before the first sample the initial one (RFC 9002 section 6.2.2): as on a long
+ *	path ACK frames then leave every 64 packets or after max_ack_delay. 0: after max_ack_delay
+ */
+static inline void nqd_ack_on_packet(struct nqd_ack_policy *a, const struct nqd_received *r, u64 now,
+				     u64 pn, bool ack_eliciting, bool ecn_ce, u64 srtt)
+{
+	/* RFC 9000 section 13.2.1: other packets are acknowledged along with these. */
+	if (!ack_eliciting)
+		return;
+
+	/* Young, or the round is over. */
+	if (unlikely(a->seen < NQD_ACK_YOUNG_PACKETS ||
+		     nqd_sub_sat(now, a->round_start) >= max(srtt, NQD_ACK_ROUND_MIN)))
+		nqd_ack_adapt(a, now, srtt);
+	else
+		a->round_packets++;
+	if (a->unacked++ == 0)
+		a->deadline = nqd_add_sat(now, nqd_ack_delay(a, srtt));
+	if (likely(pn == a->largest_eliciting + 1))
+		a->largest_eliciting = pn;
+	else
+		nqd_ack_out_of_order(a, r, pn);
+	/* RFC 9000 section 13.2.1. */
+	if (unlikely(ecn_ce))
+		a->immediate = true;
 }
 
 #endif

@@ -35,6 +35,9 @@
 #define NQD_CONN_TAG_LEN 16
 /* Room that nqd_conn_tx_datagram() may use before the payload: an ACK of 32 ranges, PADDING, a header. */
 #define NQD_CONN_TX_ROOM 576
+/* RFC 9000 section 17.3.1: the first byte of a short header, unprotected. */
+#define NQD_CONN_PHASE_SHIFT 2
+#define NQD_CONN_PN_LEN_MASK 0x03
 
 /* Events, taken with nqd_conn_events(). */
 #define NQD_CONN_EVENT_KEYS_RX 0x0001 /* the peer's packets use new keys: RX generation changed */
@@ -330,7 +333,6 @@ int nqd_conn_validate_path(struct nqd_conn *c, u64 now, enum nqd_path_index targ
 			   const u8 data[NQD_PATH_CHALLENGES][NQD_PATH_DATA_LEN]);
 void nqd_conn_mtu_reported(struct nqd_conn *c, u64 now, u32 mtu);
 
-enum nqd_drop_reason nqd_conn_rx_begin(struct nqd_conn *c, struct nqd_conn_rx *rx, u32 truncated_pn);
 enum nqd_drop_reason nqd_conn_rx_opened(struct nqd_conn *c, u64 now, const struct nqd_conn_rx *rx,
 					const u8 *payload, u32 len, u32 handup_room,
 					struct nqd_conn_rx_result *res);
@@ -391,6 +393,30 @@ static inline u32 nqd_conn_max_payload(const struct nqd_conn *c)
 static inline void nqd_conn_app_limited(struct nqd_conn *c)
 {
 	nqd_recovery_app_limited(&c->recovery);
+}
+
+/**
+ * nqd_conn_rx_begin() - packet number and keys of a received packet
+ * @c: connection
+ * @rx: packet: first_byte, size, ecn, path are given; pn and generation are set
+ * @truncated_pn: packet number as in the header, unprotected
+ *
+ * Return: NQD_DROP_NONE to open the packet with the keys of rx->generation, or why it is dropped.
+ */
+static inline enum nqd_drop_reason nqd_conn_rx_begin(struct nqd_conn *c, struct nqd_conn_rx *rx,
+						     u32 truncated_pn)
+{
+	u8 pn_len = (u8)((rx->first_byte & NQD_CONN_PN_LEN_MASK) + 1);
+
+	if (unlikely(c->state.state != NQD_SESSION_STATE_ACTIVE &&
+		     c->state.state != NQD_SESSION_STATE_CLOSING))
+		return NQD_DROP_STATE;
+	/* RFC 9000 section 17.1 and appendix A.3. */
+	rx->pn = nqd_pn_decode(c->received.largest, truncated_pn, pn_len);
+	if (unlikely(rx->pn > NQD_PN_MAX))
+		return NQD_DROP_PACKET_NUMBER;
+	return nqd_keys_rx_select(&c->keys, (rx->first_byte >> NQD_CONN_PHASE_SHIFT) & 1, rx->pn,
+				  &rx->generation);
 }
 
 #endif

@@ -12,8 +12,6 @@
 /* RFC 9000 section 17.3.1: the first byte of a short header. */
 #define NQD_CONN_RX_SPIN 0x20
 #define NQD_CONN_RX_RESERVED 0x18
-#define NQD_CONN_RX_PHASE_SHIFT 2
-#define NQD_CONN_RX_PN_LEN_MASK 0x03
 
 /* Frames with an effect that are kept from the check, so that few packets are parsed twice. */
 #define NQD_CONN_RX_KEPT 2
@@ -37,29 +35,6 @@ struct nqd_conn_scan {
 	bool close;
 	struct nqd_frame kept[NQD_CONN_RX_KEPT];
 };
-
-/**
- * nqd_conn_rx_begin() - packet number and keys of a received packet
- * @c: connection
- * @rx: packet: first_byte, size, ecn, path are given; pn and generation are set
- * @truncated_pn: packet number as in the header, unprotected
- *
- * Return: NQD_DROP_NONE to open the packet with the keys of rx->generation, or why it is dropped.
- */
-enum nqd_drop_reason nqd_conn_rx_begin(struct nqd_conn *c, struct nqd_conn_rx *rx, u32 truncated_pn)
-{
-	u8 pn_len = (u8)((rx->first_byte & NQD_CONN_RX_PN_LEN_MASK) + 1);
-
-	if (unlikely(c->state.state != NQD_SESSION_STATE_ACTIVE &&
-		     c->state.state != NQD_SESSION_STATE_CLOSING))
-		return NQD_DROP_STATE;
-	/* RFC 9000 section 17.1 and appendix A.3. */
-	rx->pn = nqd_pn_decode(c->received.largest, truncated_pn, pn_len);
-	if (unlikely(rx->pn > NQD_PN_MAX))
-		return NQD_DROP_PACKET_NUMBER;
-	return nqd_keys_rx_select(&c->keys, (rx->first_byte >> NQD_CONN_RX_PHASE_SHIFT) & 1, rx->pn,
-				  &rx->generation);
-}
 
 /**
  * nqd_conn_rx_failed() - the packet did not authenticate
@@ -398,8 +373,8 @@ static void nqd_conn_rx_keys(struct nqd_conn *c, u64 now, const struct nqd_conn_
 }
 
 /* A packet that is good to its last byte: from here on it counts as received. */
-static inline void nqd_conn_rx_received(struct nqd_conn *c, u64 now, const struct nqd_conn_rx *rx,
-					bool eliciting, struct nqd_conn_rx_result *res)
+static __always_inline void nqd_conn_rx_received(struct nqd_conn *c, u64 now, const struct nqd_conn_rx *rx,
+						 bool eliciting, struct nqd_conn_rx_result *res)
 {
 	nqd_conn_rx_spin(c, rx);
 	if (unlikely(!nqd_keys_rx_in_order(&c->keys, rx->generation, rx->pn))) {

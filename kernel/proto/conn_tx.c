@@ -9,7 +9,6 @@
 /* RFC 9000 section 17.3.1: short header, fixed bit. */
 #define NQD_CONN_TX_FIXED 0x40
 #define NQD_CONN_TX_SPIN_SHIFT 5
-#define NQD_CONN_TX_PHASE_SHIFT 2
 /*
  * RFC 9000 section 17.1 allows one byte while fewer than 128 packets are unacknowledged, but then a packet
  * that arrives late, after 128 others, cannot be opened. As most implementations do: two at least.
@@ -161,8 +160,8 @@ static int nqd_conn_out_pad(struct nqd_conn_out *out, u32 len)
 }
 
 /* The packet leaves: give it its number and account for it. The TX key is already reserved. */
-static void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packets,
-			       const struct nqd_conn_out *out, struct nqd_conn_plan *plan)
+static __always_inline void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packets,
+					       const struct nqd_conn_out *out, struct nqd_conn_plan *plan)
 {
 	enum nqd_ecn mark = NQD_ECN_NOT_ECT;
 	u16 flags = out->flags;
@@ -192,7 +191,7 @@ static void nqd_conn_tx_commit(struct nqd_conn *c, u64 now, u32 size, u32 packet
 	plan->frames_len = out->len;
 	plan->pn_len = out->pn_len;
 	plan->first_byte = (u8)(NQD_CONN_TX_FIXED | c->spin << NQD_CONN_TX_SPIN_SHIFT |
-				nqd_keys_tx_phase(&c->keys) << NQD_CONN_TX_PHASE_SHIFT |
+				nqd_keys_tx_phase(&c->keys) << NQD_CONN_PHASE_SHIFT |
 				(out->pn_len - 1));
 	plan->ecn = (u8)mark;
 	plan->path = NQD_PATH_ACTIVE;

@@ -94,25 +94,9 @@ static bool nqd_keys_can_follow(const struct nqd_keys *k)
 	return k->rx_next && (k->tx_generation > k->rx_generation || k->tx_next);
 }
 
-/**
- * nqd_keys_rx_select() - choose the one generation that a packet is opened with
- * @k: key state
- * @phase: Key Phase bit of the packet, unprotected but not yet authenticated
- * @pn: packet number, reconstructed
- * @generation: where the choice goes
- *
- * RFC 9001 section 6.3 and 9.5: all keys are there before they are needed and every packet is opened
- * exactly once, so that timing does not tell the phase.
- *
- * Return: NQD_DROP_NONE and *@generation, or why no key fits.
- */
-enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, u64 pn,
-					u64 *generation)
+/* What nqd_keys_rx_select() does with a packet of the other phase. */
+enum nqd_drop_reason nqd_keys_rx_select_other(struct nqd_keys *k, u64 pn, u64 *generation)
 {
-	if (likely(phase == (k->rx_generation & 1))) {
-		*generation = k->rx_generation;
-		return NQD_DROP_NONE;
-	}
 	/*
 	 * RFC 9001 section 6.5: a packet number below all of the current phase means the previous keys,
 	 * anything else the next ones.
@@ -131,27 +115,9 @@ enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, 
 	return NQD_DROP_NONE;
 }
 
-/**
- * nqd_keys_rx_check() - may an authentic packet of this generation and number exist?
- * @k: key state
- * @generation: keys that opened it, as selected before the lock was dropped
- * @pn: its packet number
- *
- * Changes nothing: the packet may still be refused for its frames.
- *
- * Return: 0; -ESTALE if its keys were given up meanwhile (drop it); -EPROTO for KEY_UPDATE_ERROR.
- */
-int nqd_keys_rx_check(const struct nqd_keys *k, u64 generation, u64 pn)
+/* What nqd_keys_rx_check() does with a generation that is not the current one. */
+int nqd_keys_rx_check_other(const struct nqd_keys *k, u64 generation, u64 pn)
 {
-	if (likely(generation == k->rx_generation)) {
-		/*
-		 * RFC 9001 section 6.4: a higher packet number must not have older keys. (None yet is the
-		 * largest u64: no packet is above it, hence the second test.)
-		 */
-		if (k->rx_old_largest_pn != NQD_PN_NONE && pn < k->rx_old_largest_pn)
-			return -EPROTO;
-		return 0;
-	}
 	if (generation == k->rx_generation + 1) {
 		if (!nqd_keys_can_follow(k))
 			return -ESTALE;

@@ -113,9 +113,8 @@ int nqd_keys_init(struct nqd_keys *k, const struct nqd_keys_config *config);
 int nqd_keys_set_limits(struct nqd_keys *k, enum nqd_cipher_suite suite, u64 seal_limit,
 			u64 open_failure_limit);
 
-enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, u64 pn,
-					u64 *generation);
-int nqd_keys_rx_check(const struct nqd_keys *k, u64 generation, u64 pn);
+enum nqd_drop_reason nqd_keys_rx_select_other(struct nqd_keys *k, u64 pn, u64 *generation);
+int nqd_keys_rx_check_other(const struct nqd_keys *k, u64 generation, u64 pn);
 unsigned int nqd_keys_rx_opened(struct nqd_keys *k, u64 generation, u64 pn, u64 next_tx_pn, u64 now,
 				u64 pto);
 int nqd_keys_rx_failed(struct nqd_keys *k);
@@ -124,6 +123,50 @@ int nqd_keys_update(struct nqd_keys *k, u64 next_pn, u64 now, unsigned int *flag
 int nqd_keys_on_ack(struct nqd_keys *k, u64 carrier_generation, u64 largest_acked, u64 now, u64 pto);
 int nqd_keys_next_installed(struct nqd_keys *k, enum nqd_keys_dir dir, u64 generation);
 unsigned int nqd_keys_on_timer(struct nqd_keys *k, u64 now);
+
+/**
+ * nqd_keys_rx_select() - choose the one generation that a packet is opened with
+ * @k: key state
+ * @phase: Key Phase bit of the packet, unprotected but not yet authenticated
+ * @pn: packet number, reconstructed
+ * @generation: where the choice goes
+ *
+ * RFC 9001 section 6.3 and 9.5: all keys are there before they are needed and every packet is opened
+ * exactly once, so that timing does not tell the phase.
+ *
+ * Return: NQD_DROP_NONE and *@generation, or why no key fits.
+ */
+static inline enum nqd_drop_reason nqd_keys_rx_select(struct nqd_keys *k, unsigned int phase, u64 pn,
+						      u64 *generation)
+{
+	if (unlikely(phase != (k->rx_generation & 1)))
+		return nqd_keys_rx_select_other(k, pn, generation);
+	*generation = k->rx_generation;
+	return NQD_DROP_NONE;
+}
+
+/**
+ * nqd_keys_rx_check() - may an authentic packet of this generation and number exist?
+ * @k: key state
+ * @generation: keys that opened it, as selected before the lock was dropped
+ * @pn: its packet number
+ *
+ * Changes nothing: the packet may still be refused for its frames.
+ *
+ * Return: 0; -ESTALE if its keys were given up meanwhile (drop it); -EPROTO for KEY_UPDATE_ERROR.
+ */
+static inline int nqd_keys_rx_check(const struct nqd_keys *k, u64 generation, u64 pn)
+{
+	if (unlikely(generation != k->rx_generation))
+		return nqd_keys_rx_check_other(k, generation, pn);
+	/*
+	 * RFC 9001 section 6.4: a higher packet number must not have older keys. (None yet is the largest
+	 * u64: no packet is above it, hence the second test.)
+	 */
+	if (unlikely(k->rx_old_largest_pn != NQD_PN_NONE && pn < k->rx_old_largest_pn))
+		return -EPROTO;
+	return 0;
+}
 
 /**
  * nqd_keys_rx_in_order() - account for an authentic packet, if it changes nothing

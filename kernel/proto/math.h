@@ -43,8 +43,12 @@ static inline u64 nqd_sub_sat(u64 a, u64 b)
 static inline u64 nqd_mul_shr(u64 a, u32 mul, unsigned int shift)
 {
 	u64 low = (a & U32_MAX) * mul;
-	u64 high = (a >> 32) * mul + (low >> 32);
+	u64 high;
 
+	/* Nearly always: the product fits. */
+	if (likely(!(a >> 32)))
+		return low >> shift;
+	high = (a >> 32) * mul + (low >> 32);
 	/* a * mul is high * 2^32 + (the low half of low). */
 	if (shift < 32 && high >> (32 + shift))
 		return U64_MAX;

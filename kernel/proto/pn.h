@@ -10,6 +10,20 @@ u32 nqd_pn_get(const u8 *p, u8 pn_len);
 u8 *nqd_pn_put(u8 *p, u64 pn, u8 pn_len);
 
 /**
+ * nqd_pn_put_within() - write a truncated packet number in front of what is there already
+ * @p: where to; four bytes are there, whatever its length, and those behind it stay as they are
+ * @pn: packet number
+ * @pn_len: bytes to write, 1 to 4
+ */
+static inline void nqd_pn_put_within(u8 *p, u64 pn, u8 pn_len)
+{
+	unsigned int rest = 32 - 8 * (unsigned int)pn_len;
+	u32 behind = get_unaligned_be32(p) & ((1U << rest) - 1);
+
+	put_unaligned_be32((u32)pn << rest | behind, p);
+}
+
+/**
  * nqd_pn_len() - RFC 9000 section 17.1: bytes that a packet number needs on the wire
  * @pn: packet number to send
  * @largest_acked: largest packet number that the peer acknowledged, or NQD_PN_NONE; below @pn
@@ -43,11 +57,19 @@ static inline u8 nqd_pn_len(u64 pn, u64 largest_acked)
  */
 static inline u64 nqd_pn_decode(u64 largest, u32 truncated, u8 pn_len)
 {
-	u64 expected = largest == NQD_PN_NONE ? 0 : largest + 1;
+	/* None yet is the largest u64: one more is 0. */
+	u64 expected = largest + 1;
 	u64 window = 1ULL << (8 * pn_len);
 	u64 half = window / 2;
-	u64 pn = (expected & ~(window - 1)) | truncated;
+	unsigned int rest = 32 - 8 * (unsigned int)pn_len;
+	/* How far it lies behind the expected one, with a sign: the low bits say it. */
+	s32 behind = (s32)(((u32)expected - truncated) << rest) >> rest;
+	u64 pn = expected - (u64)(s64)behind;
 
+	BUILD_BUG_ON(NQD_PN_NONE + 1 != 0);
+	if (likely(pn <= NQD_PN_MAX))
+		return pn;
+	pn = (expected & ~(window - 1)) | truncated;
 	/* The appendix' conditions, with the terms moved so that nothing wraps below zero. */
 	if (pn + half <= expected && pn < (1ULL << 62) - window)
 		pn += window;

@@ -2,16 +2,6 @@
 /* Which packet numbers have been received. */
 #include "received.h"
 
-static u64 *nqd_received_word(struct nqd_received *r, u64 pn)
-{
-	return &r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS];
-}
-
-static void nqd_received_set(struct nqd_received *r, u64 pn)
-{
-	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
-}
-
 /* The bits of one word that stand for @from to @to, both in the word of @from. */
 static u64 nqd_received_mask(u64 from, u64 to)
 {
@@ -139,22 +129,6 @@ static void nqd_received_fill(struct nqd_received *r, u64 pn)
 	}
 }
 
-/* The window moves with the largest number; what falls out of it cannot be told apart any more. */
-static void nqd_received_raise_floor(struct nqd_received *r)
-{
-	if (r->largest >= NQD_RECEIVED_WINDOW)
-		r->floor = max(r->floor, r->largest - (NQD_RECEIVED_WINDOW - 1));
-}
-
-/* The largest number so far arrived. */
-static void nqd_received_advance(struct nqd_received *r, u64 pn, u64 now)
-{
-	nqd_received_set(r, pn);
-	r->largest = pn;
-	r->largest_time = now;
-	nqd_received_raise_floor(r);
-}
-
 /**
  * nqd_received_init() - nothing has been received
  * @r: to initialise
@@ -218,8 +192,15 @@ int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *range
 	return 0;
 }
 
-/* The first number of all, one after a gap, or one that arrived late; false for what is not new. */
-static noinline bool nqd_received_out_of_order(struct nqd_received *r, u64 pn, u64 now)
+/**
+ * nqd_received_out_of_order() - what nqd_received_add() does unless the number follows the largest
+ * @r: what was received
+ * @pn: number: the first of all, one after a gap, or one that arrived late
+ * @now: when it arrived
+ *
+ * Return: false for one that is not new.
+ */
+bool nqd_received_out_of_order(struct nqd_received *r, u64 pn, u64 now)
 {
 	if (WARN_ON_ONCE(pn > NQD_PN_MAX || nqd_received_check(r, pn) != NQD_DROP_NONE))
 		return false;
@@ -232,38 +213,6 @@ static noinline bool nqd_received_out_of_order(struct nqd_received *r, u64 pn, u
 	nqd_received_insert(r, 0, pn);
 	nqd_received_advance(r, pn, now);
 	return true;
-}
-
-/**
- * nqd_received_add() - a packet has been received and is going to be processed
- * @r: what was received
- * @pn: its number, which nqd_received_check() called new
- * @now: when it arrived
- * @ecn: codepoint that it carried
- */
-void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
-{
-	if (likely(pn == r->largest + 1 && r->count && pn <= NQD_PN_MAX)) {
-		r->ranges[0].largest = pn;
-		nqd_received_advance(r, pn, now);
-	} else if (!nqd_received_out_of_order(r, pn, now)) {
-		return;
-	}
-
-	/* RFC 9000 section 13.4.1: every packet counts once; duplicates do not get here. */
-	switch (ecn) {
-	case NQD_ECN_ECT0:
-		r->ecn.ect0++;
-		break;
-	case NQD_ECN_ECT1:
-		r->ecn.ect1++;
-		break;
-	case NQD_ECN_CE:
-		r->ecn.ce++;
-		break;
-	case NQD_ECN_NOT_ECT:
-		break;
-	}
 }
 
 /**

@@ -51,7 +51,7 @@ struct nqd_received {
 void nqd_received_init(struct nqd_received *r, u64 floor);
 int nqd_received_import(struct nqd_received *r, const struct nqd_pn_range *ranges, u32 count,
 			u64 floor, u64 now, const struct nqd_ecn_counts *ecn);
-void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn);
+bool nqd_received_out_of_order(struct nqd_received *r, u64 pn, u64 now);
 void nqd_received_forget(struct nqd_received *r, u64 below);
 bool nqd_received_all(const struct nqd_received *r, u64 smallest, u64 largest);
 u32 nqd_received_ranges(const struct nqd_received *r, struct nqd_pn_range *ranges, u32 max);
@@ -75,6 +75,64 @@ static inline enum nqd_drop_reason nqd_received_check(const struct nqd_received 
 	if (likely(r->largest == NQD_PN_NONE || pn > r->largest))
 		return NQD_DROP_NONE;
 	return nqd_received_bit(r, pn) ? NQD_DROP_DUPLICATE : NQD_DROP_NONE;
+}
+
+static inline u64 *nqd_received_word(struct nqd_received *r, u64 pn)
+{
+	return &r->bitmap[(pn / 64) % NQD_RECEIVED_WORDS];
+}
+
+static inline void nqd_received_set(struct nqd_received *r, u64 pn)
+{
+	*nqd_received_word(r, pn) |= 1ULL << (pn % 64);
+}
+
+/* The window moves with the largest number; what falls out of it cannot be told apart any more. */
+static inline void nqd_received_raise_floor(struct nqd_received *r)
+{
+	if (r->largest >= NQD_RECEIVED_WINDOW)
+		r->floor = max(r->floor, r->largest - (NQD_RECEIVED_WINDOW - 1));
+}
+
+/* The largest number so far arrived. */
+static inline void nqd_received_advance(struct nqd_received *r, u64 pn, u64 now)
+{
+	nqd_received_set(r, pn);
+	r->largest = pn;
+	r->largest_time = now;
+	nqd_received_raise_floor(r);
+}
+
+/**
+ * nqd_received_add() - a packet has been received and is going to be processed
+ * @r: what was received
+ * @pn: its number, which nqd_received_check() called new
+ * @now: when it arrived
+ * @ecn: codepoint that it carried
+ */
+static inline void nqd_received_add(struct nqd_received *r, u64 pn, u64 now, enum nqd_ecn ecn)
+{
+	if (likely(pn == r->largest + 1 && r->count && pn <= NQD_PN_MAX)) {
+		r->ranges[0].largest = pn;
+		nqd_received_advance(r, pn, now);
+	} else if (!nqd_received_out_of_order(r, pn, now)) {
+		return;
+	}
+
+	/* RFC 9000 section 13.4.1: every packet counts once; duplicates do not get here. */
+	switch (ecn) {
+	case NQD_ECN_ECT0:
+		r->ecn.ect0++;
+		break;
+	case NQD_ECN_ECT1:
+		r->ecn.ect1++;
+		break;
+	case NQD_ECN_CE:
+		r->ecn.ce++;
+		break;
+	case NQD_ECN_NOT_ECT:
+		break;
+	}
 }
 
 #endif

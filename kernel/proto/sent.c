@@ -10,6 +10,18 @@ static u64 nqd_sent_base(const struct nqd_sent *s)
 	return s->next_pn - s->first_pn > entries ? s->next_pn - entries : s->first_pn;
 }
 
+/*
+ * RFC 9000 section 17.1: four bytes of packet number reach less than 2^31 above the largest acknowledged.
+ * Numbers that can be used; a batch ends within the ring, hence the margin.
+ */
+static u64 nqd_sent_reachable(const struct nqd_sent *s)
+{
+	u64 acked = s->largest_acked == NQD_PN_NONE ? 0 : s->largest_acked;
+	u64 used = s->next_pn - acked, most = (1ULL << 31) - 1 - NQD_SENT_RING_MAX;
+
+	return used < most ? most - used : 0;
+}
+
 /**
  * nqd_sent_init() - nothing in flight
  * @s: ring
@@ -66,15 +78,18 @@ static void nqd_sent_forget(struct nqd_sent *s)
  */
 u32 nqd_sent_room(struct nqd_sent *s)
 {
+	u64 reachable = nqd_sent_reachable(s);
 	u32 room;
 
-	if (unlikely(!nqd_sent_reachable(s)))
+	if (unlikely(!reachable))
 		return 0;
 	if (unlikely(s->next_pn - s->oldest > s->mask))
 		nqd_sent_forget(s);
 	room = s->mask + 1 - (u32)(s->next_pn - s->oldest);
 	/* RFC 9000 section 12.3: numbers end at 2^62-1. */
-	return (u32)min_t(u64, room, NQD_PN_MAX + 1 - s->next_pn);
+	room = (u32)min_t(u64, room, NQD_PN_MAX + 1 - s->next_pn);
+	s->room_until = s->next_pn + min_t(u64, room, reachable);
+	return room;
 }
 
 /**

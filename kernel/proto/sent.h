@@ -84,6 +84,7 @@ struct nqd_sent_sink {
  * @first_pn: first number that this ring ever held: older ones were sent by another
  * @next_pn: next number to be used
  * @oldest: no entry below is NQD_SENT_OUTSTANDING
+ * @room_until: there are entries for all numbers below, maybe more: what limits them only moves up
  * @largest_acked: largest number acknowledged, or NQD_PN_NONE
  * @ack_reported: highest ack_reported that was put into the ring
  * @bytes_in_flight: sum of the sizes of outstanding packets with NQD_SENT_IN_FLIGHT
@@ -103,6 +104,7 @@ struct nqd_sent {
 	u64 first_pn;
 	u64 next_pn;
 	u64 oldest;
+	u64 room_until;
 	u64 largest_acked;
 	u64 ack_reported;
 	u64 bytes_in_flight;
@@ -167,17 +169,6 @@ static inline u64 nqd_sent_next_pn(const struct nqd_sent *s)
 	return s->next_pn;
 }
 
-/*
- * RFC 9000 section 17.1: four bytes of packet number reach less than 2^31 above the largest acknowledged.
- * A batch ends within the ring, hence the margin.
- */
-static inline bool nqd_sent_reachable(const struct nqd_sent *s)
-{
-	u64 acked = s->largest_acked == NQD_PN_NONE ? 0 : s->largest_acked;
-
-	return s->next_pn - acked < (1ULL << 31) - 1 - NQD_SENT_RING_MAX;
-}
-
 /**
  * nqd_sent_full() - is there no entry for another packet?
  * @s: ring
@@ -186,10 +177,7 @@ static inline bool nqd_sent_reachable(const struct nqd_sent *s)
  */
 static inline bool nqd_sent_full(struct nqd_sent *s)
 {
-	/* Nearly always there is one, and the sums of nqd_sent_room() are not needed. */
-	if (likely(s->next_pn - s->oldest <= s->mask && s->next_pn <= NQD_PN_MAX))
-		return !nqd_sent_reachable(s);
-	return nqd_sent_room(s) == 0;
+	return unlikely(s->next_pn >= s->room_until) && nqd_sent_room(s) == 0;
 }
 
 static inline struct nqd_sent_packet *nqd_sent_entry(const struct nqd_sent *s, u64 pn)

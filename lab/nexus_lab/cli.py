@@ -123,6 +123,9 @@ def run(
         bool,
         typer.Option("--icount", help="QEMU: one instruction is one nanosecond; repeatable."),
     ] = False,
+    cpu_model: Annotated[
+        str, typer.Option(help="QEMU: the CPU that the kernel finds, as -cpu wants it.")
+    ] = "max",
     leak_check: Annotated[
         bool, typer.Option(help="uml-debug: search for leaks at the end (5 s).")
     ] = True,
@@ -146,6 +149,7 @@ def run(
         environ={name: value for name, _, value in pairs},
         stdin=sys.stdin.buffer.read() if stdin else None,
         icount=icount,
+        cpu_model=cpu_model,
         leak_check=leak_check,
         kernel_arguments=append or [],
         # With --json standard output is the summary's alone.

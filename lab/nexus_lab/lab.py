@@ -84,6 +84,7 @@ class Lab:
         cpus: int | None = None,
         memory: int | None = None,
         icount: bool = False,
+        cpu_model: str = "max",
         leak_check: bool = True,
         interactive: bool = False,
         kernel_arguments: Sequence[str] = (),
@@ -104,6 +105,7 @@ class Lab:
             cpus: how many; 1 in User-Mode Linux, 2 in QEMU.
             memory: MiB.
             icount: QEMU only: count instructions as nanoseconds, one CPU, repeatable.
+            cpu_model: QEMU only: the CPU that the kernel finds, as `-cpu` wants it.
             leak_check: on uml-debug, search for leaks at the end (five seconds).
             interactive: give it our terminal.
             kernel_arguments: further words for the kernel's command line.
@@ -136,6 +138,7 @@ class Lab:
             cpus=cpus,
             memory=memory,
             icount=icount,
+            cpu_model=cpu_model,
             leak_check=leak_check,
             interactive=interactive,
             kernel_arguments=tuple(kernel_arguments),

@@ -32,6 +32,8 @@ class Job:
     """MiB; None is the home's default."""
     icount: bool = False
     """QEMU: one guest nanosecond an instruction, repeatable; one CPU."""
+    cpu_model: str = "max"
+    """QEMU: the CPU that the kernel finds, as -cpu wants it."""
     leak_check: bool = True
     """uml-debug: have kmemleak search at the end (takes five seconds)."""
     interactive: bool = False

@@ -112,8 +112,8 @@ class QemuMachine:
         ]
         return [
             *("qemu-system-x86_64", "-M", "q35,memory-backend=memory", *accelerator),
-            *("-cpu", "max", "-m", f"{memory}M", "-nodefaults", "-no-user-config", "-no-reboot"),
-            *("-display", "none", "-name", "nexus-lab"),
+            *("-cpu", job.cpu_model, "-m", f"{memory}M", "-display", "none", "-name", "nexus-lab"),
+            *("-nodefaults", "-no-user-config", "-no-reboot"),
             *("-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on"),
             *("-kernel", str(self.kernel.image), "-initrd", str(folder / "initramfs.cpio")),
             *("-append", " ".join(words)),
