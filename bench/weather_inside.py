@@ -61,6 +61,13 @@ WEATHERS: Final = (
     Weather("2 Mbit/s, queue of 2 BDP", mbit=2, queue=10_000),
 )
 LOADED: Final = "loaded RTT"
+# Slow enough for machines that have little time: asked for by name.
+ROUGH: Final = Weather(
+    "2 Mbit/s, 1 % loss, 2 ms jitter",
+    (*DELAY, "2ms", "distribution", "normal", "loss", "1%"),
+    mbit=2,
+    queue=10_000,
+)
 
 
 def set_weather(on: Path, weather: Weather) -> None:
@@ -145,7 +152,9 @@ def main(argv: list[str]) -> None:
     for congestion in ("cubic_like", "bbr_like"):
         arguments = (bottleneck, seconds * 2, congestion, plane)
         work[f"{LOADED}, {congestion}"] = (endure, arguments)
-    for name in argv[2:] or work:
+    names = argv[2:] or list(work)
+    work[ROUGH.name] = (endure, (ROUGH, seconds, "cubic_like", plane))
+    for name in names:
         function, arguments = work[name]
         try:
             made = function(*arguments)

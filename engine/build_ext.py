@@ -27,7 +27,7 @@ FLAGS = ["-std=gnu11", *OPTIMISE, "-g", "-fno-strict-aliasing", "-D_GNU_SOURCE"]
 # Structs and enums of other headers that appear in engine.h; the rest stays opaque.
 SHARED = [
     "enum nqd_cipher_suite", "enum nqd_congestion", "enum nqd_session_state",
-    "enum nqd_drop_reason",
+    "enum nqd_drop_reason", "enum nqe_screen_verdict",
     "struct nqd_pn_range", "struct nqd_ecn_counts", "struct nqd_keys_config",
     "struct nqd_recovery_config", "struct nqd_conn_config", "struct nqd_conn_stats",
     "enum nqe_tun_offload", "enum nqe_udp_offload", "struct nqe_address",

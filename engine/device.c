@@ -154,6 +154,7 @@ int nqe_socket_remove(struct nqe_engine *e, u32 socket)
 	nqe_udp_close(&k->udp);
 	close(k->event_fd);
 	nqe_event_clear_other(k);
+	nqe_screen_free(&k->screen);
 	k->id = 0;
 	return 0;
 }
@@ -164,6 +165,33 @@ int nqe_socket_event_fd(struct nqe_engine *e, u32 socket)
 	const struct nqe_socket *k = nqe_engine_socket(e, socket);
 
 	return k ? k->event_fd : -ENOENT;
+}
+
+int nqe_socket_screen(struct nqe_engine *e, u32 socket)
+{
+	nqe_engine_guard(e);
+	struct nqe_socket *k = nqe_engine_socket(e, socket);
+
+	return k ? nqe_screen_start(&k->screen, k->cid_len) : -ENOENT;
+}
+
+int nqe_socket_expect(struct nqe_engine *e, u32 socket, const u8 *cid, u32 len)
+{
+	nqe_engine_guard(e);
+	struct nqe_socket *k = nqe_engine_socket(e, socket);
+
+	return k ? nqe_screen_expect(&k->screen, cid, len) : -ENOENT;
+}
+
+int nqe_socket_forget(struct nqe_engine *e, u32 socket, const u8 *cid, u32 len)
+{
+	nqe_engine_guard(e);
+	struct nqe_socket *k = nqe_engine_socket(e, socket);
+
+	if (!k)
+		return -ENOENT;
+	nqe_screen_forget(&k->screen, cid, len);
+	return 0;
 }
 
 int nqe_socket_stats(struct nqe_engine *e, u32 socket, struct nqe_socket_stats *stats)

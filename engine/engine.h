@@ -12,6 +12,7 @@
 
 #include "conn.h"
 #include "crypto.h"
+#include "screen.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -55,6 +56,7 @@ struct nqe_device_stats {
  * @other: datagrams of no session, kept for user space
  * @other_dropped: such that found the queue full
  * @gso_refused: batches that had to be sent one by one
+ * @screened: datagrams of no session that user space did not get, by enum nqe_screen_verdict
  * @drops: by enum nqd_drop_reason, for what belongs to no session
  */
 struct nqe_socket_stats {
@@ -65,6 +67,7 @@ struct nqe_socket_stats {
 	u64 other;
 	u64 other_dropped;
 	u64 gso_refused;
+	u64 screened[__NQE_SCREEN_COUNT];
 	u64 drops[__NQD_DROP_COUNT];
 };
 
@@ -398,6 +401,14 @@ int nqe_socket_event_fd(struct nqe_engine *e, u32 socket);
  */
 u32 nqe_socket_receive(struct nqe_engine *e, u32 socket, struct nqe_datagram *datagrams, u32 max);
 void nqe_datagram_release(struct nqe_datagram *datagram);
+/*
+ * From now on only such that may begin a handshake, or go to a connection ID that is expected; all else
+ * is counted as @screened and dropped. -EINVAL: this socket's connection IDs have no length.
+ */
+int nqe_socket_screen(struct nqe_engine *e, u32 socket);
+/* A handshake's connection ID; the handshake is not to be answered before. -EINVAL: of another length. */
+int nqe_socket_expect(struct nqe_engine *e, u32 socket, const u8 *cid, u32 len);
+int nqe_socket_forget(struct nqe_engine *e, u32 socket, const u8 *cid, u32 len);
 /* -EBUSY while sessions use it. */
 int nqe_socket_remove(struct nqe_engine *e, u32 socket);
 int nqe_socket_stats(struct nqe_engine *e, u32 socket, struct nqe_socket_stats *stats);

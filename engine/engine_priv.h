@@ -17,6 +17,7 @@
 #include "lookup.h"
 #include "queue.h"
 #include "route.h"
+#include "screen.h"
 #include "segment.h"
 
 #include <pthread.h>
@@ -83,6 +84,7 @@ struct nqe_other {
  * @sessions: sessions that use it
  * @event_fd: eventfd for @other
  * @other: datagrams of no session
+ * @screen: which of them get there
  * @stats: counters
  */
 struct nqe_socket {
@@ -92,6 +94,7 @@ struct nqe_socket {
 	u32 sessions;
 	int event_fd;
 	struct nqe_other other;
+	struct nqe_screen screen;
 	struct nqe_socket_stats stats;
 };
 

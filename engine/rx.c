@@ -327,6 +327,17 @@ static bool nqe_rx_same_session(const struct nqe_rx_group *g, u32 cid_len, const
 	       !memcmp(g->data[g->count - 1] + 1, data + 1, cid_len);
 }
 
+static void nqe_rx_stranger(struct nqe_socket *k, const struct nqe_udp_message *m, const u8 *data,
+			    u32 len)
+{
+	enum nqe_screen_verdict verdict = nqe_screen_judge(&k->screen, data, len);
+
+	if (verdict == NQE_SCREEN_ADMIT)
+		nqe_event_other(k, m, data, len);
+	else
+		k->stats.screened[verdict]++;
+}
+
 static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nqe_udp_message *m)
 {
 	struct nqe_rx_group g = { 0 };
@@ -346,7 +357,7 @@ static void nqe_rx_message(struct nqe_engine *e, struct nqe_socket *k, struct nq
 		if (s)
 			nqe_rx_sort(e, &g, s, data, len, m->ecn, &m->remote);
 		else
-			nqe_event_other(k, m, data, len);
+			nqe_rx_stranger(k, m, data, len);
 	}
 	nqe_rx_flush(e, &g);
 }

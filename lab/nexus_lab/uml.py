@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import struct
@@ -46,13 +47,33 @@ def configuration(kernel: Kernel, patches: tuple[str, ...]) -> str:
     names = ["common.config", "debug.config" if kernel.debug else "fast.config"]
     if "uml-accel-crypto.patch" in patches and not kernel.debug:
         names.append("accel.config")
-    return "".join((DATA / "uml" / name).read_text() for name in names)
+    return last_words("".join((DATA / "uml" / name).read_text() for name in names))
+
+
+def last_words(text: str) -> str:
+    """Leave out what a later line takes back, so that a flavour can do without a common option."""
+    lines = text.splitlines(keepends=True)
+    last = {option: at for at, line in enumerate(lines) if (option := _option(line))}
+    return "".join(line for at, line in enumerate(lines) if last.get(_option(line), at) == at)
+
+
+def _option(line: str) -> str:
+    """Return which option a line is about: CONFIG_X=y, or "# CONFIG_X is not set"; "" for none."""
+    match = re.match(r"(CONFIG_\w+)=|# (CONFIG_\w+) is not set$", line)
+    return (match[1] or match[2]) if match else ""
 
 
 def not_taken(wanted: str, config: str) -> list[str]:
-    """Return the wanted options that the kernel's configuration did not keep."""
-    have = set(config.splitlines())
-    return [line for line in wanted.splitlines() if line.startswith("CONFIG_") and line not in have]
+    """Return the wanted options that the kernel's configuration did not keep, on or off."""
+    lines = config.splitlines()
+    have, options = set(lines), {_option(line) for line in lines if line.startswith("CONFIG_")}
+    return [
+        line
+        for line in wanted.splitlines()
+        if line not in have
+        # What is off need not be mentioned: it may depend on what is not there.
+        and (line.startswith("CONFIG_") or _option(line) in options - {""})
+    ]
 
 
 def _configure(tree: Source, kernel: Kernel, folder: Path, log: Path) -> list[str]:

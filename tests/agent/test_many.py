@@ -159,6 +159,7 @@ def test_a_flood_of_nonsense_is_counted_and_not_answered(pair: Pair) -> None:
     print(f"\nsent {told['sent']}; strangers {after['strangers']},"  # noqa: T201 - a figure to quote
           f" drops {after['peers'][0]['tunnel']['counters']['drops']}")  # fmt: skip
     drops = after["peers"][0]["tunnel"]["counters"]["drops"]
+    assert set(after["strangers"]) == {"unknown_connection"}
     # The number of an old packet may be taken for a new one (RFC 9000 section A.3): then the packet
     # does not authenticate.
     replays = sum(drops.get(reason, 0) for reason in ("duplicate", "too_old", "aead"))

@@ -7,7 +7,8 @@ import pytest
 
 from bench import weather_kernel
 from bench.isolation import SLOW_MBIT, isolate_once
-from bench.weather import Result, complaints, measure, table
+from bench.weather import GIVEN_UP, Result, complaints, measure, table
+from bench.weather_inside import ROUGH
 
 KERNEL = "uml-debug"
 SECONDS = 5.0
@@ -24,6 +25,22 @@ NAMES = ("loss 1 %", "jitter 2 ms, reorders", "outage of 1 s", "loaded RTT, cubi
 def results(request: pytest.FixtureRequest) -> dict[str, Result]:
     module = weather_kernel.build(KERNEL) if request.param == "kernel" else None
     return {one.name: one for one in measure(NAMES, SECONDS, KERNEL, module)}
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(400)
+def test_a_tunnel_on_a_rough_path_stays_up() -> None:
+    """What `make test` shows of it, beside whatever else runs.
+
+    Chance, and a machine that stands still for a moment, are forgiven twice; a session that is
+    given up never is.
+    """
+    for _ in range(3):
+        (one,) = measure((ROUGH.name,), SECONDS, KERNEL)
+        assert not set(one.figures.get("events", ())) & set(GIVEN_UP), one.figures
+        if not one.complaints:
+            return
+    pytest.fail(f"{one.complaints}: {one.figures}")
 
 
 @pytest.mark.timeout(500)

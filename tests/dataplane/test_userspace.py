@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The contract, kept by the user-space plane; and what is its own."""
 
+import errno
 import socket
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from nexusnet.dataplane.protocol import DataPlane
+from nexusnet.dataplane.protocol import DataPlane, ScreeningEndpoint
 from nexusnet.dataplane.userspace import UserspaceDataPlane
 from nexusnet.netlink.generated import CipherSuite, Congestion
 from nexusnet.quic.frames import DatagramFrame
@@ -102,6 +103,65 @@ def test_an_endpoint_outlives_its_plane() -> None:
         bench.close()
         bench.endpoint.close()
         assert bench.endpoint.receive() == []
+
+
+def test_a_screen_keeps_from_the_endpoint_what_is_no_handshakes() -> None:
+    with own_namespace():
+        bench = Bench(UserspaceDataPlane())
+        try:
+            endpoint = bench.endpoint
+            assert isinstance(endpoint, ScreeningEndpoint)
+            screen = endpoint.screen()
+            peer, session = bench.connect()
+            screen.expect(b"awaited!")
+            initial = b"\xc0\x00\x00\x00\x01\x08somebody\x00\x00\x44\xd0"
+            datagrams = {
+                b"\x40awaited!" + bytes(30): None,
+                b"\xe0\x00\x00\x00\x01\x08awaited!\x00" + bytes(30): None,
+                initial.ljust(1200, b"\0"): None,
+                initial.ljust(1199, b"\0"): "initial_too_small",
+                b"\x40somebody" + bytes(30): "unknown_connection",
+                b"\xc0": "malformed",
+                b"\xc0\xfa\xce\xb0\x0c\x08somebody\x00" + bytes(30): "unsupported_version",
+            }
+            for datagram in datagrams:
+                peer.send_raw(datagram)
+            # A session's are not concerned.
+            peer.send(contract.carried(b"past it"))
+            assert bench.inner_receive() == b"past it"
+            admitted = [datagram for datagram, reason in datagrams.items() if reason is None]
+            assert [one.payload for one in endpoint.receive()] == admitted
+            reasons = [reason for reason in datagrams.values() if reason is not None]
+            assert screen.drops() == dict.fromkeys(reasons, 1)
+            screen.forget(b"awaited!")
+            peer.send_raw(admitted[0])
+            peer.send(contract.carried(b"behind it"))
+            assert bench.inner_receive() == b"behind it"
+            assert endpoint.receive() == []
+            assert screen.drops()["unknown_connection"] == 2
+            assert not bench.drops(session)
+            with contract.refused(errno.EINVAL):
+                screen.expect(b"short")
+            with contract.refused(errno.EEXIST):
+                screen.expect(b"twice in")
+                screen.expect(b"twice in")
+        finally:
+            bench.close()
+        # Handshakes may end after the plane.
+        screen.expect(b"too late")
+        screen.forget(b"too late")
+        assert screen.drops() == {}
+
+
+def test_without_connection_ids_there_is_no_screen() -> None:
+    with own_namespace():
+        bench = Bench(UserspaceDataPlane(), cid_length=0)
+        try:
+            assert isinstance(bench.endpoint, ScreeningEndpoint)
+            with contract.refused(errno.EINVAL):
+                bench.endpoint.screen()
+        finally:
+            bench.close()
 
 
 def test_capabilities() -> None:

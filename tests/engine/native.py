@@ -41,11 +41,11 @@ struct iovec { void *iov_base; size_t iov_len; };
 """
 HEADERS = [
     "vnet.h", "ip.h", "segment.h", "coalesce.h", "crypto.h", "route.h", "queue.h", "icmp.h",
-    "udp.h", "lookup.h", "tun.h",
+    "udp.h", "lookup.h", "screen.h", "tun.h",
 ]  # fmt: skip
 SOURCES = [
     "ip.c", "segment.c", "coalesce.c", "crypto.c", "route.c", "queue.c", "icmp.c", "udp.c",
-    "lookup.c", "tun.c",
+    "lookup.c", "screen.c", "tun.c",
 ]  # fmt: skip
 
 

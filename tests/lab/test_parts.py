@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import pytest
 from nexus_lab import LabError, initramfs, runtime
 from nexus_lab.cache import STAMP, Entry, cache_root, content_key
 from nexus_lab.kernels import KERNELS, kernel_named
+from nexus_lab.machine import DATA
 from nexus_lab.module import mirror
 from nexus_lab.process import can_unshare, jailed
-from nexus_lab.uml import not_taken
+from nexus_lab.uml import configuration, last_words, not_taken
 
 
 @pytest.fixture
@@ -135,6 +137,29 @@ def test_options_that_a_kernel_did_not_take_are_named() -> None:
     wanted = "# a comment\nCONFIG_A=y\nCONFIG_B=m\n"
     assert not_taken(wanted, "CONFIG_A=y\n# CONFIG_B is not set\n") == ["CONFIG_B=m"]
     assert not not_taken(wanted, "CONFIG_B=m\nCONFIG_A=y\n")
+
+
+def test_options_that_a_kernel_took_against_our_wish_are_named() -> None:
+    wanted = "CONFIG_A=y\n# CONFIG_B is not set\n# CONFIG_C is not set\n"
+    assert not_taken(wanted, "CONFIG_A=y\nCONFIG_B=m\n") == ["# CONFIG_B is not set"]
+    assert not not_taken(wanted, "CONFIG_A=y\n# CONFIG_B is not set\n")
+
+
+def test_a_flavour_may_take_back_a_common_option() -> None:
+    common = "# Words.\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=m\n"
+    flavour = "# More words.\n# CONFIG_B is not set\nCONFIG_C=y\n"
+    assert last_words(common + flavour) == "# Words.\nCONFIG_A=y\n" + flavour
+    # What nobody takes back stays as it is, and with it the key of what was built.
+    assert last_words(common) == common
+
+
+def test_a_checked_kernel_has_all_that_the_fast_one_has() -> None:
+    options = {
+        name: set(re.findall(r"^CONFIG_\w+=.*$", configuration(KERNELS[name], ()), re.MULTILINE))
+        for name in ("uml", "uml-debug")
+    }
+    common = set((DATA / "uml/common.config").read_text().splitlines())
+    assert options["uml"] & common < options["uml-debug"]
 
 
 def test_unknown_kernels_are_refused_with_the_known_ones() -> None:

@@ -10,6 +10,7 @@ import errno
 import functools
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TextIO
@@ -19,7 +20,13 @@ from nexusnet.agent.connection_ids import issue_random
 from nexusnet.agent.errors import StartError, explain_os_error
 from nexusnet.agent.handover import ExportedConnection, Handover
 from nexusnet.agent.logs import facts
-from nexusnet.dataplane.protocol import DataPlane, DataPlaneError, UdpEndpoint
+from nexusnet.dataplane.protocol import (
+    DataPlane,
+    DataPlaneError,
+    Screen,
+    ScreeningEndpoint,
+    UdpEndpoint,
+)
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Received
 from nexusnet.handshake.endpoint import AcceptedConnection, ClientConnection, Server
@@ -289,6 +296,7 @@ class SocketListener:
             DataPlaneError: the data plane refused the socket.
         """
         self._server = server
+        self._screen: Screen | None = None
         udp = server.detach()
         try:
             set_mark(udp.sock, mark)
@@ -311,7 +319,18 @@ class SocketListener:
     @property
     def drops(self) -> dict[str, int]:
         """Datagrams that belonged to nobody, by reason."""
-        return {reason.value: count for reason, count in self._server.acceptor.drops.items()}
+        counted = Counter(
+            {reason.value: count for reason, count in self._server.acceptor.drops.items()}
+        )
+        if self._screen is not None:
+            counted.update(self._screen.drops())
+        return dict(counted)
+
+    def screen_strangers(self) -> None:
+        """Have the data plane drop what no handshake needs, where it can; it is still counted."""
+        if isinstance(self._endpoint, ScreeningEndpoint):
+            self._screen = self._endpoint.screen()
+            self._server.acceptor.tell(self._screen)
 
     async def accept(self) -> Handover:
         """Return the next connection."""

@@ -161,6 +161,7 @@ class TlsListener(SocketListener):
         except OSError as error:
             raise explain_listen_error(address, error) from error
         super().__init__(server, plane, engine.profile.connection_id_length, mark)
+        self.screen_strangers()
 
     def reload(self, config: Config) -> None:
         """Take over the pins of a new configuration."""

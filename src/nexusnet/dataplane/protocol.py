@@ -78,6 +78,31 @@ class UdpEndpoint(Protocol):
         """
 
 
+class Screen(Protocol):
+    """Stands before an endpoint: what can be of no handshake is counted and dropped there.
+
+    Handed on are Initials in datagrams of 1200 bytes or more, datagrams of that size of an unknown
+    QUIC version, and whatever is addressed to an expected connection ID.
+    """
+
+    def expect(self, cid: bytes) -> None:
+        """Hand on what is addressed to a connection ID. EINVAL: of another length. EEXIST."""
+
+    def forget(self, cid: bytes) -> None:
+        """Expect a connection ID no longer; without effect where it is not expected."""
+
+    def drops(self) -> dict[str, int]:
+        """Datagrams that were not handed on, by the reason's name as in `acceptor.Drop`."""
+
+
+@runtime_checkable
+class ScreeningEndpoint(UdpEndpoint, Protocol):
+    """An endpoint that can have a screen."""
+
+    def screen(self) -> Screen:
+        """Put one up. EINVAL: connection IDs have no length, so nothing tells handshakes apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
     """An installed session, without its secrets."""

@@ -20,6 +20,7 @@ from nexusnet import __version__
 from nexusnet._engine import ffi, lib
 from nexusnet.dataplane import messages, structs
 from nexusnet.dataplane.protocol import DataPlaneError, ReceivedDatagram, SessionStatus
+from nexusnet.dataplane.screen import UserspaceScreen
 from nexusnet.generation import Verdict, judge_delete, judge_update
 from nexusnet.netlink.generated import (
     ABI_VERSION,
@@ -192,6 +193,10 @@ class UserspaceEndpoint:
                     received.append(ReceivedDatagram(remote, local, one.ecn, payload))
                 lib.nqe_datagram_release(ffi.addressof(one))
         return received
+
+    def screen(self) -> UserspaceScreen:
+        """Hand on only what may be a handshake's, see `ScreeningEndpoint`."""
+        return UserspaceScreen(self._plane, self.number)
 
     def send(self, payload: bytes, remote: Endpoint) -> None:
         """Send one datagram; raises OSError as a socket does."""

@@ -13,7 +13,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from aioquic._buffer import Buffer, BufferReadError
 from aioquic.quic.packet import (
@@ -80,6 +80,16 @@ class Limits:
     version_negotiation: bool = True
 
 
+class Expectations(Protocol):
+    """Whoever sorts datagrams out before they come here, and so has to know which are awaited."""
+
+    def expect(self, cid: bytes) -> None:
+        """Hear of a connection ID that a handshake goes by from now on."""
+
+    def forget(self, cid: bytes) -> None:
+        """Hear that its connection was released."""
+
+
 def random_connection_id(length: int) -> Callable[[], bytes]:
     """Return a source of random connection IDs of `length` bytes."""
     return lambda: os.urandom(length)
@@ -90,6 +100,7 @@ class Acceptor:
 
     Attributes:
         drops: datagrams that went nowhere, by reason.
+        strangers: datagrams of no connection that was known, whatever became of them.
     """
 
     def __init__(
@@ -119,6 +130,8 @@ class Acceptor:
         if not config.profile.connection_id_length:
             raise CredentialsError("a server needs connection IDs to tell its clients apart")
         self.drops: Counter[Drop] = Counter()
+        self.strangers = 0
+        self._expectations: Expectations | None = None
         self._config = config
         self._limits = limits or Limits()
         length = config.profile.connection_id_length
@@ -148,6 +161,16 @@ class Acceptor:
         """Handshakes under way."""
         return len(self._pending)
 
+    def tell(self, expectations: Expectations) -> None:
+        """Tell someone which connection IDs are known: those of now, and whatever changes.
+
+        Args:
+            expectations: hears of a new one before anything is sent to its client.
+        """
+        for cid in self._by_connection_id:
+            expectations.expect(cid)
+        self._expectations = expectations
+
     def receive(self, datagram: Received, now: float) -> None:
         """Take a datagram from the socket; `transmit` afterwards.
 
@@ -157,6 +180,7 @@ class Acceptor:
         """
         data = datagram.data
         if not data:
+            self.strangers += 1
             self.drops[Drop.MALFORMED] += 1
             return
         if data[0] & LONG_HEADER:
@@ -165,6 +189,7 @@ class Acceptor:
         length = self._config.profile.connection_id_length
         engine = self._by_connection_id.get(data[1 : 1 + length])
         if engine is None:
+            self.strangers += 1
             self.drops[Drop.UNKNOWN_CONNECTION] += 1
             return
         self.feed(engine, datagram, now)
@@ -172,6 +197,7 @@ class Acceptor:
     def _receive_long(self, datagram: Received, now: float) -> None:
         invariants = _Invariants.read(datagram.data)
         if invariants is None:
+            self.strangers += 1
             self.drops[Drop.MALFORMED] += 1
             return
         engine = self._by_connection_id.get(invariants.destination_cid)
@@ -179,7 +205,9 @@ class Acceptor:
             engine = self._by_initial.get((invariants.destination_cid, datagram.remote))
         if engine is not None:
             self.feed(engine, datagram, now)
-        elif invariants.version != QuicProtocolVersion.VERSION_1:
+            return
+        self.strangers += 1
+        if invariants.version != QuicProtocolVersion.VERSION_1:
             self._refuse_version(invariants, datagram)
         else:
             self._receive_unknown(datagram, now)
@@ -318,6 +346,8 @@ class Acceptor:
         self._pending[engine] = network
         self._pending_of[network] += 1
         self._by_connection_id[connection_id] = engine
+        if self._expectations is not None:
+            self._expectations.expect(connection_id)
         # A client that did not see our answer sends its first packets again, to its own choice of
         # connection ID.
         self._initials[engine] = [(first_cid, remote)]
@@ -459,7 +489,9 @@ class Acceptor:
 
     def release(self, engine: HandshakeEngine) -> None:
         """Forget a connection: its datagrams are strangers' from now on."""
-        self._by_connection_id.pop(engine.connection_id, None)
+        known = self._by_connection_id.pop(engine.connection_id, None)
+        if known is not None and self._expectations is not None:
+            self._expectations.forget(engine.connection_id)
         for key in self._initials.pop(engine, ()):
             self._by_initial.pop(key, None)
         self._touched.pop(engine, None)

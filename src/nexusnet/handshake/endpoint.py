@@ -17,6 +17,7 @@ from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.errors import HandshakeError, NotReadyError
 from nexusnet.handshake.events import DatagramReceived, EngineEvent, Failed, Ready
 from nexusnet.handshake.export import ExportedConnection
+from nexusnet.handshake.flood import REST, Flood
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.udp import UdpSocket, normal_address
 
@@ -322,6 +323,7 @@ class Server:
         self._connections: dict[HandshakeEngine, AcceptedConnection] = {}
         self._progress: dict[HandshakeEngine, _Progress] = {}
         self._driver = driver or acceptor
+        self._flood = Flood()
         self._pump = Pump(udp, self._driver, self._collect)
 
     @classmethod
@@ -395,14 +397,16 @@ class Server:
     def receive(self, datagrams: Sequence[Received]) -> None:
         """Take datagrams that the data plane read from the socket and did not know."""
         loop = asyncio.get_running_loop()
+        strangers = self.acceptor.strangers
         for start in range(0, len(datagrams), BATCH):
             for datagram in datagrams[start : start + BATCH]:
                 self._driver.receive(datagram, loop.time())
             self._pump.kick()
+        self._flood.count(self.acceptor.strangers - strangers, loop.time())
 
     def rest(self) -> float:
         """Return for how many seconds whoever calls `receive` may let datagrams wait now."""
-        return 0.0
+        return REST if self._flood.lasts(asyncio.get_running_loop().time()) else 0.0
 
     def detach(self) -> UdpSocket:
         """Stop reading the socket; what is handed to `receive` is still answered through it."""
