@@ -68,7 +68,7 @@ static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nq
 		return NQD_DROP_TUPLE_MISMATCH;
 	}
 	/* What the owner must hear of and has no room for is not acknowledged: the core sees to frames. */
-	room = nqd_owner_room(s);
+	room = nqd_owner_room(&s->owner);
 	if (unlikely(!room) && nqd_frames_for_owner(payload, len))
 		return NQD_DROP_EVENT_QUEUE_FULL;
 	reason = nqd_conn_rx_opened(&s->conn, now, &p->rx, payload, len, 0, res);

@@ -38,7 +38,7 @@ static void nqd_seal_too_big(struct nqd_session *s, u32 size, u32 mtu)
 
 /* Header protection, then out. False: it was dropped. */
 static bool nqd_seal_finish(struct nqd_session *s, struct sk_buff *skb, const struct nqd_short_header *header,
-			  u8 tos, int err)
+			    u8 tos, int err)
 {
 	u32 size = skb->len, mtu = 0;
 
