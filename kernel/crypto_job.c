@@ -25,26 +25,6 @@ enum nqd_crypto_job_state {
 	NQD_CRYPTO_JOB_COMPLETED,
 };
 
-/**
- * struct nqd_crypto_job - what a packet needs while a cipher works on it
- * @next: in the pool
- * @state: enum nqd_crypto_job_state, of a job whose cipher may complete later
- * @err: result, with NQD_CRYPTO_JOB_COMPLETED
- * @op: the packet, once it is held
- * @sg: the datagram
- * @nonce: RFC 9001 section 5.3
- * @request: for the crypto API, with NQD_CRYPTO_REQUEST_SIZE bytes of the driver's behind it
- */
-struct nqd_crypto_job {
-	struct nqd_crypto_job *next;
-	atomic_t state;
-	int err;
-	struct nqd_crypto_op op;
-	struct scatterlist sg;
-	u8 nonce[NQD_IV_LEN];
-	struct aead_request request;
-};
-
 /* The pool: jobs that no CPU has and no packet. @out counts what packets keep. */
 static struct {
 	/* Protects what follows; taken only where a cipher completes later. */
@@ -54,7 +34,7 @@ static struct {
 	wait_queue_head_t idle;
 } nqd_crypto_pool;
 
-static DEFINE_PER_CPU(struct nqd_crypto_job *, nqd_crypto_job);
+DEFINE_PER_CPU(struct nqd_crypto_job *, nqd_crypto_job);
 
 static void nqd_crypto_pool_put(struct nqd_crypto_job *job, bool was_out)
 {
@@ -120,36 +100,19 @@ static void nqd_crypto_job_keep(struct nqd_crypto_job *job, struct nqd_crypto_op
 		nqd_crypto_job_finish(job);
 }
 
-/*
- * The job of this CPU, ready for a packet whose header, unprotected, is the associated data; or -EBADMSG, if
- * the packet is too short, or -ENOBUFS.
+/**
+ * nqd_crypto_job_take() - have a job on this CPU, where the pool had none left when it needed another one
+ *
+ * Context: BH off.
+ *
+ * Return: the job of this CPU from now on, or NULL.
  */
-static __always_inline struct nqd_crypto_job *nqd_crypto_job_ready(const struct nqd_packet_aead *key,
-								   u8 *datagram, u32 len,
-								   const struct nqd_short_header *header,
-								   bool seal)
+struct nqd_crypto_job *nqd_crypto_job_take(void)
 {
-	struct nqd_crypto_job *job = this_cpu_read(nqd_crypto_job);
-	u32 header_len = nqd_short_header_len(header);
+	struct nqd_crypto_job *job = nqd_crypto_pool_get(false);
 
-	if (unlikely(len < header_len + NQD_TAG_LEN))
-		return ERR_PTR(-EBADMSG);
-	if (unlikely(!job)) {
-		job = nqd_crypto_pool_get(false);
-		if (!job)
-			return ERR_PTR(-ENOBUFS);
+	if (job)
 		this_cpu_write(nqd_crypto_job, job);
-	}
-
-	/* RFC 9001 section 5.3: the packet number, in network byte order, padded on the left. */
-	memcpy(job->nonce, key->iv, sizeof(job->nonce));
-	put_unaligned_be64(get_unaligned_be64(job->nonce + 4) ^ header->pn, job->nonce + 4);
-
-	sg_set_buf(&job->sg, datagram, len);
-	aead_request_set_tfm(&job->request, key->aead);
-	aead_request_set_ad(&job->request, header_len);
-	aead_request_set_crypt(&job->request, &job->sg, &job->sg,
-			       len - header_len - (seal ? NQD_TAG_LEN : 0), job->nonce);
 	return job;
 }
 
@@ -167,44 +130,6 @@ static int nqd_crypto_run(struct nqd_crypto_op *op, bool seal)
 		return err;
 	nqd_crypto_job_keep(job, op);
 	return -EINPROGRESS;
-}
-
-/**
- * nqd_crypto_seal_now() - encrypt a packet, in place, with a cipher that never completes later
- * @key: its key
- * @datagram: header, packet number, frames, and 16 bytes for the tag
- * @len: bytes of it
- * @header: all members are given
- *
- * Context: BH off.
- *
- * Return: 0; -EBADMSG if it is too short, or another error if the cipher failed.
- */
-int nqd_crypto_seal_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
-			const struct nqd_short_header *header)
-{
-	struct nqd_crypto_job *job = nqd_crypto_job_ready(key, datagram, len, header, true);
-
-	return IS_ERR(job) ? PTR_ERR(job) : crypto_aead_encrypt(&job->request);
-}
-
-/**
- * nqd_crypto_open_now() - authenticate and decrypt a packet, in place, likewise
- * @key: its key
- * @datagram: UDP payload; header protection is off
- * @len: bytes of it
- * @header: all members are given
- *
- * Context: BH off.
- *
- * Return: as nqd_crypto_seal_now(); -EBADMSG if it is not authentic.
- */
-int nqd_crypto_open_now(const struct nqd_packet_aead *key, u8 *datagram, u32 len,
-			const struct nqd_short_header *header)
-{
-	struct nqd_crypto_job *job = nqd_crypto_job_ready(key, datagram, len, header, false);
-
-	return IS_ERR(job) ? PTR_ERR(job) : crypto_aead_decrypt(&job->request);
 }
 
 /**

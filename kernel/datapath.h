@@ -5,7 +5,8 @@
  *   xmit.c   what the device is given: which session, does it fit, is there room to wait
  *   cut.c    super-packets cut, packets made ready to be sealed in place
  *   tx.c     one CPU at a time serves a session: what leaves, in the order of packet numbers
- *   output.c the UDP layer          rx.c      from the UDP layer: header protection, opening
+ *   seal.c   a packet that leaves   output.c the UDP layer
+ *   rx.c     from the UDP layer: header protection, opening
  *   queue.c  what waits             frames.c  what an opened packet carries; deliver.c to the device
  *   crypto_job.c sealing, opening   session_timer.c the one timer of a session
  */
@@ -46,6 +47,7 @@ struct nqd_rx_cb {
  *	nqd_session.lock
  * @paced_at: when the pacer lets the next packet out, NQD_TIME_NEVER: it is not asked; likewise
  * @timer_at: when @timer is due, NQD_TIME_NEVER: it is not armed; likewise
+ * @timer_stale: more than DATAGRAMs sent has changed since @timer was last seen to; likewise
  * @timer: for the protocol core and the pacer
  * @turn: serves the session after what this CPU is at: received packets, other sessions
  * @dst_cache: route to the peer; BH off
@@ -59,6 +61,7 @@ struct nqd_datapath {
 	struct sk_buff_head payloads;
 	u64 paced_at;
 	u64 timer_at;
+	bool timer_stale;
 	struct hrtimer timer;
 	struct tasklet_struct turn;
 	struct dst_cache dst_cache;
@@ -81,5 +84,6 @@ void nqd_datapath_session_free(struct nqd_session *s);
 /* session_timer.c */
 void nqd_timer_init(struct nqd_session *s);
 void nqd_timer_update(struct nqd_session *s);
+void nqd_timer_sent(struct nqd_session *s, u64 now);
 
 #endif /* _NQD_DATAPATH_H */

@@ -16,6 +16,7 @@
 
 #include "protection.h"
 #include "proto/keys.h"
+#include "rcu.h"
 
 /**
  * struct nqd_key - packet protection key of one direction and generation
@@ -65,13 +66,13 @@ static inline bool nqd_key_get(struct nqd_key *key)
  * @ring: keys of the direction
  * @generation: key updates before it
  *
- * Context: rcu_read_lock() is held.
+ * Context: rcu_read_lock() is held, or BH is off.
  *
  * Return: the key, valid as long as the lock is held, or NULL if it is not there.
  */
 static inline struct nqd_key *nqd_keyring_key(const struct nqd_keyring *ring, u64 generation)
 {
-	struct nqd_key *key = rcu_dereference(ring->slot[generation & NQD_KEYS_SLOT_MASK]);
+	struct nqd_key *key = nqd_rcu_dereference(ring->slot[generation & NQD_KEYS_SLOT_MASK]);
 
 	return likely(key && key->generation == generation) ? key : NULL;
 }

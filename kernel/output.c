@@ -52,7 +52,8 @@ static void nqd_output_ip4(struct rtable *rt, struct sock *sk, struct sk_buff *s
 	ip->tos = tos;
 	ip->id = 0;
 	ip->frag_off = htons(IP_DF);
-	ip->ttl = ip4_dst_hoplimit(&rt->dst);
+	ip->ttl = dst_metric_raw(&rt->dst, RTAX_HOPLIMIT) ?:
+		  READ_ONCE(sock_net(sk)->ipv4.sysctl_ip_default_ttl);
 	ip->protocol = IPPROTO_UDP;
 	ip->saddr = saddr;
 	ip->daddr = to->sin_addr.s_addr;

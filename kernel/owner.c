@@ -117,17 +117,6 @@ static void nqd_owner_add(struct nqd_session *s, struct nqd_owner_event *event)
 }
 
 /**
- * nqd_owner_room() - is there room for one more event with a payload of the peer?
- * @s: session, with its lock held
- *
- * Return: bytes that it may have, 0: none.
- */
-u32 nqd_owner_room(const struct nqd_session *s)
-{
-	return s->owner.count < NQD_EVENT_QUEUE_LEN ? NQD_DATAGRAM_MAX_LEN : 0;
-}
-
-/**
  * nqd_owner_frames_alloc() - memory for frames of the peer, before their packet is acknowledged
  * @len: their bytes
  *
@@ -163,7 +152,7 @@ bool nqd_owner_datagram(struct nqd_session *s, u64 context, const u8 *bytes, u32
 	struct nqd_owner_event *event;
 
 	lockdep_assert_held(&s->lock);
-	if (!nqd_owner_room(s))
+	if (!nqd_owner_room(&s->owner))
 		return false;
 	event = nqd_owner_event_alloc(NQD_EVENT_DATAGRAM_RECEIVED, len, GFP_ATOMIC);
 	if (!event)
@@ -244,7 +233,7 @@ static void nqd_owner_blob_lost(struct nqd_session *s, const struct nqd_control_
 	const struct nqd_owner_blob *blob = s->control[loss->id];
 	struct nqd_owner_event *event;
 
-	if (!blob->event || !nqd_owner_room(s))
+	if (!blob->event || !nqd_owner_room(&s->owner))
 		return;
 	event = nqd_owner_event_alloc(NQD_EVENT_FRAMES_LOST, 0, GFP_ATOMIC);
 	if (!event)

@@ -69,9 +69,19 @@ void nqd_owner_blobs_done(struct nqd_session *s);
 int nqd_owner_ack(struct nqd_session *s, u64 id);
 void nqd_owner_resend(struct nqd_session *s);
 void nqd_owner_retry(struct nqd_session *s);
-u32 nqd_owner_room(const struct nqd_session *s);
 struct nqd_owner_event *nqd_owner_frames_alloc(u32 len);
 void nqd_owner_frames(struct nqd_session *s, struct nqd_owner_event *event);
 bool nqd_owner_datagram(struct nqd_session *s, u64 context, const u8 *bytes, u32 len);
+
+/**
+ * nqd_owner_room() - is there room for one more event with a payload of the peer?
+ * @owner: of a session, with its lock held
+ *
+ * Return: bytes that it may have, 0: none.
+ */
+static inline u32 nqd_owner_room(const struct nqd_owner *owner)
+{
+	return owner->count < NQD_EVENT_QUEUE_LEN ? NQD_DATAGRAM_MAX_LEN : 0;
+}
 
 #endif /* _NQD_OWNER_H */

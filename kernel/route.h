@@ -41,7 +41,7 @@ void nqd_route_forget_session(struct nqd_session *s);
  * @family: AF_INET or AF_INET6
  * @address: 4 or 16 bytes in network byte order
  *
- * Context: rcu_read_lock() is held.
+ * Context: rcu_read_lock() is held, or BH is off.
  *
  * Return: the session, valid as long as the lock is held, or NULL.
  */

@@ -5,7 +5,7 @@
  * Every node has a prefix that all below it share. Going down from a node, the bit behind its prefix
  * says which child. A node without a value exists only to fork, so it has two children.
  *
- * Readers hold rcu_read_lock(). Changes are serialised by the caller, who owns the set; each is one
+ * Readers are under RCU (rcu.h). Changes are serialised by the caller, who owns the set; each is one
  * pointer being replaced, so that a reader sees the set before it or after it.
  */
 #include <linux/errno.h>
@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include <linux/unaligned.h>
 
+#include "rcu.h"
 #include "routes.h"
 
 /**
@@ -261,13 +262,13 @@ void *nqd_routes_exact(const struct nqd_routes *routes, const struct nqd_prefix 
  * @family: AF_INET or AF_INET6
  * @address: 4 or 16 bytes in network byte order
  *
- * Context: rcu_read_lock() is held.
+ * Context: rcu_read_lock() is held, or BH is off.
  *
  * Return: a value, valid as long as the lock is held, or NULL.
  */
 void *nqd_routes_lookup(const struct nqd_routes *routes, u16 family, const void *address)
 {
-	const struct nqd_route_node *node = rcu_dereference(routes->root[family == AF_INET6]);
+	const struct nqd_route_node *node = nqd_rcu_dereference(routes->root[family == AF_INET6]);
 	unsigned int bits = nqd_routes_bits(family);
 	void *found = NULL, *value;
 	u64 high, low = 0;
@@ -280,12 +281,12 @@ void *nqd_routes_lookup(const struct nqd_routes *routes, u16 family, const void 
 	}
 	while (node && !((node->words[0] ^ high) & node->masks[0]) &&
 	       !((node->words[1] ^ low) & node->masks[1])) {
-		value = rcu_dereference(node->value);
+		value = nqd_rcu_dereference(node->value);
 		if (value)
 			found = value;
 		if (node->len == bits)
 			break;
-		node = rcu_dereference(node->child[nqd_routes_bit(address, node->len)]);
+		node = nqd_rcu_dereference(node->child[nqd_routes_bit(address, node->len)]);
 	}
 	return found;
 }

@@ -68,7 +68,7 @@ static enum nqd_drop_reason nqd_rx_accept(struct nqd_session *s, const struct nq
 		return NQD_DROP_TUPLE_MISMATCH;
 	}
 	/* What the owner must hear of and has no room for is not acknowledged: the core sees to frames. */
-	room = nqd_owner_room(s);
+	room = nqd_owner_room(&s->owner);
 	if (unlikely(!room) && nqd_frames_for_owner(payload, len))
 		return NQD_DROP_EVENT_QUEUE_FULL;
 	reason = nqd_conn_rx_opened(&s->conn, now, &p->rx, payload, len, 0, res);
@@ -123,7 +123,9 @@ static void nqd_rx_opened(struct nqd_session *s, struct sk_buff *skb, const stru
 	if (unlikely(s->conn.events))
 		nqd_session_events(s);
 	kick = nqd_rx_wants_tx(s, now);
-	if (!kick && (!lone || nqd_ack_deadline(&s->conn.ack) < s->data.timer_at))
+	if (kick)
+		s->data.timer_stale = true;
+	else if (!lone || nqd_ack_deadline(&s->conn.ack) < s->data.timer_at)
 		nqd_timer_update(s);
 unlock:
 	spin_unlock(&s->lock);
@@ -178,8 +180,8 @@ static void nqd_rx_done(struct nqd_crypto_op *op, int err)
 }
 
 /* Opens a packet with a cipher that may complete later; there is a reference to its key. */
-static void nqd_rx_open_later(struct nqd_session *s, struct nqd_key *key, struct sk_buff *skb,
-			      const struct nqd_rx_packet *p)
+static noinline void nqd_rx_open_later(struct nqd_session *s, struct nqd_key *key, struct sk_buff *skb,
+				       const struct nqd_rx_packet *p)
 {
 	struct nqd_crypto_op op = {
 		.key = &key->packet,
@@ -286,22 +288,40 @@ void nqd_rx_datagram(struct nqd_session *s, struct sk_buff *skb)
 	nqd_rx_packet(s, skb, !nqd_address_equal(&cb.remote, &s->remote), cb.ecn);
 }
 
-/* Who sent it, and the DSCP and ECN field; skb->data is at the UDP header. */
-static u8 nqd_rx_outer(const struct sk_buff *skb, union nqd_address *remote)
+/* Who sent it. */
+static void nqd_rx_remote(const struct sk_buff *skb, union nqd_address *remote)
 {
 	const struct udphdr *udp = udp_hdr(skb);
 
+	memset(remote, 0, sizeof(*remote));
 	if (skb->protocol == htons(ETH_P_IP)) {
 		remote->v4.sin_family = AF_INET;
 		remote->v4.sin_port = udp->source;
 		remote->v4.sin_addr.s_addr = ip_hdr(skb)->saddr;
-		return ip_hdr(skb)->tos;
+		return;
 	}
 	remote->v6.sin6_family = AF_INET6;
 	remote->v6.sin6_port = udp->source;
 	remote->v6.sin6_addr = ipv6_hdr(skb)->saddr;
 	remote->v6.sin6_scope_id = ipv6_iface_scope_id(&ipv6_hdr(skb)->saddr, skb->skb_iif);
-	return ipv6_get_dsfield(ipv6_hdr(skb));
+}
+
+/* Did anybody but the peer send it? */
+static bool nqd_rx_foreign(const struct nqd_session *s, const struct sk_buff *skb)
+{
+	union nqd_address remote;
+
+	if (likely(skb->protocol == htons(ETH_P_IP) && s->remote.family == AF_INET))
+		return ip_hdr(skb)->saddr != s->remote.v4.sin_addr.s_addr ||
+		       udp_hdr(skb)->source != s->remote.v4.sin_port;
+	nqd_rx_remote(skb, &remote);
+	return !nqd_address_equal(&remote, &s->remote);
+}
+
+/* Its DSCP and ECN field. */
+static u8 nqd_rx_tos(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->tos : ipv6_get_dsfield(ipv6_hdr(skb));
 }
 
 /**
@@ -317,18 +337,19 @@ static u8 nqd_rx_outer(const struct sk_buff *skb, union nqd_address *remote)
 int nqd_rx_encap(struct sock *sk, struct sk_buff *skb)
 {
 	const struct nqd_socket *socket = rcu_dereference_sk_user_data(sk);
-	union nqd_address remote = {};
+	union nqd_address remote;
 	struct nqd_session *s;
 	const u8 *datagram;
 	bool held = false;
-	u8 tos;
 
 	if (unlikely(!socket || !pskb_may_pull(skb, sizeof(struct udphdr) + 1 + socket->cid_len)))
 		return 1;
 	datagram = skb->data + sizeof(struct udphdr);
 	if (unlikely(datagram[0] & NQD_RX_LONG_HEADER))
 		return 1;
-	tos = nqd_rx_outer(skb, &remote);
+	/* Asked for only where connection IDs are empty. */
+	if (unlikely(!socket->cid_len))
+		nqd_rx_remote(skb, &remote);
 	s = nqd_session_find(socket, datagram, skb->len - sizeof(struct udphdr), &remote);
 	if (unlikely(!s))
 		return 1;
@@ -338,13 +359,13 @@ int nqd_rx_encap(struct sock *sk, struct sk_buff *skb)
 		/* It may have become active just now. */
 		held = !s->active;
 		if (held) {
-			NQD_RX_CB(skb)->remote = remote;
-			NQD_RX_CB(skb)->ecn = tos & INET_ECN_MASK;
+			nqd_rx_remote(skb, &NQD_RX_CB(skb)->remote);
+			NQD_RX_CB(skb)->ecn = nqd_rx_tos(skb) & INET_ECN_MASK;
 			nqd_session_hold(s, skb);
 		}
 		spin_unlock(&s->lock);
 	}
 	if (likely(!held))
-		nqd_rx_packet(s, skb, !nqd_address_equal(&remote, &s->remote), tos);
+		nqd_rx_packet(s, skb, nqd_rx_foreign(s, skb), nqd_rx_tos(skb));
 	return 0;
 }

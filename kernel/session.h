@@ -30,6 +30,7 @@
 
 #include "address.h"
 #include "datapath.h"
+#include "device.h"
 #include "keyring.h"
 #include "owner.h"
 #include "proto/conn.h"
@@ -318,6 +319,22 @@ static inline u32 nqd_session_mtu(const struct nqd_session *s)
 static inline u64 nqd_now(void)
 {
 	return ktime_get_ns();
+}
+
+/**
+ * nqd_session_carried() - count inner IP packets that went through
+ * @s: their session
+ * @direction: which way they went
+ * @packets: their number
+ * @bytes: their bytes
+ *
+ * Context: BH off.
+ */
+static inline void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets,
+				       u32 bytes)
+{
+	nqd_stats_carried(s->stats, direction, packets, bytes);
+	nqd_stats_carried(s->device->stats, direction, packets, bytes);
 }
 
 #endif /* _NQD_SESSION_H */

@@ -84,7 +84,7 @@ struct nqd_session *nqd_session_find(const struct nqd_socket *socket, const u8 *
 		/* RFC 9000 section 17.3.1: the connection ID lies behind the first byte. */
 		if (len < 1 + socket->cid_len)
 			return NULL;
-		memcpy(key.bytes, datagram + 1, socket->cid_len);
+		nqd_session_cid_copy(key.bytes, datagram + 1, socket->cid_len);
 	} else {
 		nqd_session_key_address(&key, remote);
 	}

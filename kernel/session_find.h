@@ -6,6 +6,7 @@
 #define _NQD_SESSION_FIND_H
 
 #include <linux/rhashtable-types.h>
+#include <linux/string.h>
 
 #include "address.h"
 #include "uapi/nexus_quic_dco.h"
@@ -15,6 +16,8 @@ struct nqd_socket;
 
 /* A connection ID, or family, port, address and scope of a peer. */
 #define NQD_SESSION_KEY_LEN 24
+/* As many bytes have the connection IDs that the agent chooses. */
+#define NQD_SESSION_CID_USUAL 8
 
 /**
  * struct nqd_session_key - what a session is found by
@@ -53,6 +56,20 @@ struct nqd_session_names {
 	struct nqd_session_name *name[NQD_LOCAL_CIDS_MAX];
 	u32 count;
 };
+
+/**
+ * nqd_session_cid_copy() - copy a connection ID
+ * @to: where to
+ * @from: where from
+ * @len: its bytes: nearly always those of the agent's own
+ */
+static inline void nqd_session_cid_copy(u8 *to, const u8 *from, u32 len)
+{
+	if (likely(len == NQD_SESSION_CID_USUAL))
+		memcpy(to, from, NQD_SESSION_CID_USUAL);
+	else
+		memcpy(to, from, len);
+}
 
 struct nqd_session *nqd_session_find(const struct nqd_socket *socket, const u8 *datagram, u32 len,
 				     const union nqd_address *remote);

@@ -31,12 +31,29 @@ void nqd_timer_update(struct nqd_session *s)
 	/* While what HOLD kept is processed nothing is sent: what is due would be due again at once. */
 	if (unlikely(!s->active || s->dead))
 		return;
+	s->data.timer_stale = false;
 	at = nqd_timer_deadline(s);
 	if (likely(at >= s->data.timer_at))
 		return;
 	at = max(at, nqd_now() + NQD_TIMER_SOONEST);
 	s->data.timer_at = at;
 	hrtimer_start(&s->data.timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
+}
+
+/**
+ * nqd_timer_sent() - DATAGRAMs have left, and there is nothing else that the timer must be seen to for
+ * @s: session, with its lock held
+ * @now: when they left
+ *
+ * What that starts is the PTO (RFC 9002 section 6.2.1), if anything: mostly the timer is due before it, and
+ * all the other deadlines need not be looked at.
+ */
+void nqd_timer_sent(struct nqd_session *s, u64 now)
+{
+	const struct nqd_conn *c = &s->conn;
+
+	if (unlikely(s->data.timer_stale || s->data.timer_at > now + nqd_rtt_pto(&c->recovery.rtt)))
+		nqd_timer_update(s);
 }
 
 static enum hrtimer_restart nqd_timer_due(struct hrtimer *timer)
@@ -73,5 +90,6 @@ void nqd_timer_init(struct nqd_session *s)
 {
 	s->data.paced_at = NQD_TIME_NEVER;
 	s->data.timer_at = NQD_TIME_NEVER;
+	s->data.timer_stale = false;
 	nqd_compat_hrtimer_setup(&s->data.timer, nqd_timer_due);
 }

@@ -15,6 +15,7 @@
 #include <linux/refcount.h>
 #include <net/sock.h>
 
+#include "rcu.h"
 #include "uapi/nexus_quic_dco.h"
 
 struct nqd_net;
@@ -49,13 +50,13 @@ void nqd_socket_put(struct nqd_socket *socket);
  * nqd_socket_sk() - the socket, to send by it
  * @socket: socket
  *
- * Context: rcu_read_lock() is held.
+ * Context: rcu_read_lock() is held, or BH is off.
  *
  * Return: the socket, valid as long as the lock is held, or NULL if it is closed.
  */
 static inline struct sock *nqd_socket_sk(const struct nqd_socket *socket)
 {
-	return rcu_dereference(socket->sk);
+	return nqd_rcu_dereference(socket->sk);
 }
 
 #endif /* _NQD_SOCKET_H */

@@ -40,17 +40,6 @@ void nqd_stats_drop(struct nqd_stats __percpu *stats, enum nqd_direction directi
 	local_bh_enable();
 }
 
-static inline void nqd_stats_carried(struct nqd_stats __percpu *stats, enum nqd_direction direction,
-				     u32 packets, u32 bytes)
-{
-	struct nqd_stats *here = this_cpu_ptr(stats);
-
-	u64_stats_update_begin(&here->syncp);
-	u64_stats_add(&here->packets[direction], packets);
-	u64_stats_add(&here->bytes[direction], bytes);
-	u64_stats_update_end(&here->syncp);
-}
-
 /* Adds the counters of one CPU. */
 static void nqd_stats_add(const struct nqd_stats *from, struct nqd_totals *totals)
 {
@@ -208,21 +197,6 @@ void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum 
 {
 	nqd_stats_drop(s->stats, direction, reason);
 	nqd_stats_drop(s->device->stats, direction, reason);
-}
-
-/**
- * nqd_session_carried() - count inner IP packets that went through
- * @s: their session
- * @direction: which way they went
- * @packets: their number
- * @bytes: their bytes
- *
- * Context: BH off.
- */
-void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes)
-{
-	nqd_stats_carried(s->stats, direction, packets, bytes);
-	nqd_stats_carried(s->device->stats, direction, packets, bytes);
 }
 
 /**

@@ -112,9 +112,28 @@ void nqd_tx_queue_sum(const struct nqd_device *nd, u32 queue, struct nqd_queue_s
 
 /* These count on the session, and what is of packets on its device too. */
 void nqd_session_drop(struct nqd_session *s, enum nqd_direction direction, enum nqd_drop_reason reason);
-void nqd_session_carried(struct nqd_session *s, enum nqd_direction direction, u32 packets, u32 bytes);
 void nqd_session_count(struct nqd_session *s, enum nqd_counter counter, u64 by);
 
 void nqd_session_recovery_stats(const struct nqd_session *s, struct nqd_recovery_stats *stats);
+
+/**
+ * nqd_stats_carried() - count inner IP packets that went through
+ * @stats: counters
+ * @direction: which way they went
+ * @packets: their number
+ * @bytes: their bytes
+ *
+ * Context: BH off.
+ */
+static inline void nqd_stats_carried(struct nqd_stats __percpu *stats, enum nqd_direction direction,
+				     u32 packets, u32 bytes)
+{
+	struct nqd_stats *here = this_cpu_ptr(stats);
+
+	u64_stats_update_begin(&here->syncp);
+	u64_stats_add(&here->packets[direction], packets);
+	u64_stats_add(&here->bytes[direction], bytes);
+	u64_stats_update_end(&here->syncp);
+}
 
 #endif /* _NQD_STATS_H */

@@ -12,14 +12,11 @@
 #include <net/dsfield.h>
 
 #include "compat/datapath.h"
-#include "crypto_job.h"
 #include "cut.h"
 #include "device.h"
 #include "drop.h"
-#include "output.h"
-#include "pn.h"
+#include "seal.h"
 #include "session.h"
-#include "trace.h"
 #include "xmit.h"
 
 /* nqd_datapath.serving: the bits may be set by anyone; who sets SERVING first serves. */
@@ -60,24 +57,20 @@ enum nqd_tx_step {
 
 /**
  * struct nqd_tx_batch - what one hold of the lock has decided
- * @plan: numbers, key and size of the packets
+ * @seal: the packets
  * @skb: NQD_TX_OWN: the frames; NQD_TX_PAYLOAD, NQD_TX_PAYLOAD_BIG: the payload
  * @last: nothing waits behind it
- * @cid_len: bytes of @cid
- * @cid: connection ID to send to
  */
 struct nqd_tx_batch {
-	struct nqd_conn_plan plan;
+	struct nqd_seal seal;
 	struct sk_buff *skb;
 	bool last;
-	u8 cid_len;
-	u8 cid[NQD_CID_MAX_LEN];
 };
 
-static void nqd_tx_decided(struct nqd_session *s, struct nqd_tx_batch *b)
+static void nqd_tx_decided(const struct nqd_session *s, struct nqd_seal *seal)
 {
-	b->cid_len = s->peer_cid_len;
-	memcpy(b->cid, s->peer_cid, sizeof(b->cid));
+	seal->cid_len = s->peer_cid_len;
+	memcpy(seal->cid, s->peer_cid, sizeof(seal->cid));
 }
 
 /* A verdict other than SEND. */
@@ -86,7 +79,7 @@ static enum nqd_tx_step nqd_tx_refused(struct nqd_session *s, enum nqd_conn_verd
 {
 	switch (verdict) {
 	case NQD_CONN_PACED:
-		s->data.paced_at = b->plan.departure;
+		s->data.paced_at = b->seal.plan.departure;
 		return NQD_TX_PACED;
 	case NQD_CONN_INACTIVE:
 		return NQD_TX_ENDED;
@@ -120,11 +113,11 @@ static bool nqd_tx_decide_own(struct nqd_session *s, u64 now, struct nqd_tx_batc
 		return false;
 	}
 	skb_reserve(skb, NQD_CUT_HEADROOM);
-	if (nqd_conn_tx_pending(&s->conn, now, skb->data, room, &b->plan) != NQD_CONN_SEND) {
+	if (nqd_conn_tx_pending(&s->conn, now, skb->data, room, &b->seal.plan) != NQD_CONN_SEND) {
 		kfree_skb(skb);
 		return false;
 	}
-	__skb_put(skb, b->plan.frames_len);
+	__skb_put(skb, b->seal.plan.frames_len);
 	b->skb = skb;
 	return true;
 }
@@ -135,7 +128,7 @@ static enum nqd_tx_step nqd_tx_decide_payload(struct nqd_session *s, u64 now, st
 	enum nqd_conn_verdict verdict;
 
 	verdict = nqd_conn_tx_datagram(&s->conn, now, skb->len, s->data.frames, sizeof(s->data.frames),
-				       &b->plan);
+				       &b->seal.plan);
 	if (verdict != NQD_CONN_SEND && verdict != NQD_CONN_TOO_BIG)
 		return nqd_tx_refused(s, verdict, b);
 	__skb_unlink(skb, &s->data.payloads);
@@ -164,15 +157,15 @@ static enum nqd_tx_step nqd_tx_decide_packets(struct nqd_session *s, u64 now, st
 
 	if (equal > 1)
 		verdict = nqd_conn_tx_batch(&s->conn, now, payload, equal, s->data.frames,
-					    sizeof(s->data.frames), &b->plan);
+					    sizeof(s->data.frames), &b->seal.plan);
 	else
 		verdict = nqd_conn_tx_datagram(&s->conn, now, payload, s->data.frames, sizeof(s->data.frames),
-					       &b->plan);
+					       &b->seal.plan);
 	if (verdict == NQD_CONN_TOO_BIG)
 		return NQD_TX_PACKET_BIG;
 	if (verdict != NQD_CONN_SEND)
 		return nqd_tx_refused(s, verdict, b);
-	b->last = b->plan.count == skb_queue_len(&s->data.cut) && nqd_queue_empty(&s->data.queue) &&
+	b->last = b->seal.plan.count == skb_queue_len(&s->data.cut) && nqd_queue_empty(&s->data.queue) &&
 		  !nqd_conn_tx_wanted(&s->conn, now);
 	if (b->last)
 		nqd_conn_app_limited(&s->conn);
@@ -215,6 +208,31 @@ static enum nqd_tx_step nqd_tx_choose(struct nqd_session *s, u64 now, struct nqd
 	return NQD_TX_DONE;
 }
 
+/* Before a decision, with nqd_session.lock held: what the last one waited for. */
+static void nqd_tx_begin(struct nqd_session *s)
+{
+	s->data.paced_at = NQD_TIME_NEVER;
+	s->data.stalled = false;
+	/* A success ends what was to be tried again. */
+	if (unlikely(s->conn.retry_at))
+		s->data.timer_stale = true;
+}
+
+/* After it: events and timer. @last: packets leave, and then nothing else. */
+static void nqd_tx_end(struct nqd_session *s, u64 now, enum nqd_tx_step step, bool last)
+{
+	if (unlikely(step != NQD_TX_PACKETS))
+		s->data.timer_stale = true;
+	if (unlikely(s->conn.events)) {
+		s->data.timer_stale = true;
+		nqd_session_events(s);
+	}
+	if (likely(last))
+		nqd_timer_sent(s, now);
+	else if (step > NQD_TX_PACKETS)
+		nqd_timer_update(s);
+}
+
 static enum nqd_tx_step nqd_tx_decide(struct nqd_session *s, u64 now, struct nqd_tx_batch *b)
 {
 	enum nqd_tx_step step;
@@ -222,125 +240,13 @@ static enum nqd_tx_step nqd_tx_decide(struct nqd_session *s, u64 now, struct nqd
 	b->skb = NULL;
 	b->last = false;
 	spin_lock(&s->lock);
-	s->data.paced_at = NQD_TIME_NEVER;
-	s->data.stalled = false;
+	nqd_tx_begin(s);
 	step = nqd_tx_choose(s, now, b);
 	if (step <= NQD_TX_PACKETS)
-		nqd_tx_decided(s, b);
-	if (unlikely(s->conn.events))
-		nqd_session_events(s);
-	if (b->last || step > NQD_TX_PACKETS)
-		nqd_timer_update(s);
+		nqd_tx_decided(s, &b->seal);
+	nqd_tx_end(s, now, step, b->last);
 	spin_unlock(&s->lock);
 	return step;
-}
-
-/* A packet that was planned does not leave: the core takes its number back, and what was in it. */
-static void nqd_tx_failed(struct nqd_session *s, u64 pn)
-{
-	spin_lock(&s->lock);
-	if (!s->dead) {
-		nqd_conn_tx_failed(&s->conn, nqd_now(), pn);
-		nqd_session_events(s);
-		nqd_timer_update(s);
-	}
-	spin_unlock(&s->lock);
-}
-
-/* Larger than the link: of a probe that was to be learnt, of what is taken to fit it is news. */
-static void nqd_tx_too_big(struct nqd_session *s, u32 size, u32 mtu)
-{
-	spin_lock(&s->lock);
-	if (!s->dead && size <= s->conn.pmtu.current_size) {
-		nqd_conn_mtu_reported(&s->conn, nqd_now(), max_t(u32, mtu, NQD_MIN_DATAGRAM_SIZE));
-		nqd_session_events(s);
-		nqd_timer_update(s);
-	}
-	spin_unlock(&s->lock);
-}
-
-/* Header protection, then out. @inner: bytes of the IP packet in it, 0 if there is none. */
-static void nqd_tx_sealed(struct nqd_session *s, struct sk_buff *skb, const struct nqd_short_header *header,
-			  u8 tos, u32 inner, int err)
-{
-	u32 size = skb->len, mtu = 0;
-
-	if (unlikely(err)) {
-		nqd_session_count(s, NQD_COUNT_SEAL_FAILURES, 1);
-		nqd_tx_failed(s, header->pn);
-		nqd_drop_skb(s, NQD_TX, skb, err == -ENOBUFS ? NQD_DROP_NO_MEMORY : NQD_DROP_AEAD_SEAL);
-		return;
-	}
-	if (unlikely(READ_ONCE(s->dead))) {
-		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_STATE);
-		return;
-	}
-	if (unlikely(nqd_header_protect(&s->tx_hp, skb->data, size, header))) {
-		nqd_session_count(s, NQD_COUNT_HEADER_FAILURES, 1);
-		nqd_tx_failed(s, header->pn);
-		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_HEADER_PROTECTION);
-		return;
-	}
-	err = nqd_output(s, skb, tos, &mtu);
-	if (unlikely(err)) {
-		if (err == -EMSGSIZE)
-			nqd_tx_too_big(s, size, mtu);
-		/* To recovery it is as lost as any packet. */
-		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_UDP_SEND);
-		return;
-	}
-	if (inner)
-		nqd_session_carried(s, NQD_TX, 1, inner);
-}
-
-static void nqd_tx_hold(struct nqd_crypto_op *op)
-{
-	if (!nqd_session_get(op->session))
-		op->session = NULL;
-}
-
-static void nqd_tx_done(struct nqd_crypto_op *op, int err)
-{
-	if (op->session) {
-		rcu_read_lock();
-		nqd_tx_sealed(op->session, op->skb, &op->header, op->tos, op->inner, err);
-		rcu_read_unlock();
-		nqd_session_put(op->session);
-	} else {
-		kfree_skb(op->skb);
-	}
-	nqd_key_put(op->owner_key);
-}
-
-/* Seals a packet with a cipher that may complete later. */
-static void nqd_tx_seal_later(struct nqd_session *s, struct nqd_key *key, struct sk_buff *skb,
-			      const struct nqd_short_header *header, u8 tos, u32 inner)
-{
-	struct nqd_crypto_op op = {
-		.key = &key->packet,
-		.datagram = skb->data,
-		.len = skb->len,
-		.header = *header,
-		.hold = nqd_tx_hold,
-		.done = nqd_tx_done,
-		.session = s,
-		.owner_key = key,
-		.skb = skb,
-		.tos = tos,
-		.inner = inner,
-	};
-	int err;
-
-	/* The slot may lose it while the cipher works. */
-	if (!nqd_key_get(key)) {
-		nqd_tx_sealed(s, skb, header, tos, inner, -ENOKEY);
-		return;
-	}
-	err = nqd_crypto_seal(&op);
-	if (err == -EINPROGRESS)
-		return;
-	nqd_tx_sealed(s, skb, header, tos, inner, err);
-	nqd_key_put(key);
 }
 
 /* DSCP of packets that carry no IP packet. */
@@ -358,67 +264,24 @@ static u8 nqd_tx_dscp(const struct nqd_session *s, const struct sk_buff *skb)
 	return ipv6_get_dsfield((const struct ipv6hdr *)skb->data) & ~INET_ECN_MASK;
 }
 
-/* Header and frames in front of the payload, room for the tag behind it. */
-static bool nqd_tx_wrap(struct sk_buff *skb, const struct nqd_tx_batch *b, const u8 *frames, u32 frames_len,
-			u64 pn)
-{
-	u32 header = 1 + b->cid_len + b->plan.pn_len;
-	u8 *p;
-
-	if (unlikely(skb_headroom(skb) < NQD_OUTPUT_HEADROOM_MIN + header + frames_len &&
-		     skb_cow_head(skb, NQD_OUTPUT_HEADROOM + header + frames_len)))
-		return false;
-	memcpy(__skb_push(skb, frames_len), frames, frames_len);
-	/* RFC 9000 section 17.3.1. */
-	p = __skb_push(skb, header);
-	p[0] = b->plan.first_byte;
-	memcpy(p + 1, b->cid, b->cid_len);
-	nqd_pn_put(p + 1 + b->cid_len, pn, b->plan.pn_len);
-	__skb_put(skb, NQD_TAG_LEN);
-	return true;
-}
-
-/* Seals packet @index of a batch and sends it. */
-static void nqd_tx_packet(struct nqd_session *s, const struct nqd_tx_batch *b, u32 index, struct sk_buff *skb,
-			  const u8 *frames, u32 frames_len, u8 dscp, u32 inner)
-{
-	struct nqd_key *key = nqd_keyring_key(&s->tx_keys, b->plan.generation);
-	struct nqd_short_header header = {
-		.pn = b->plan.pn + index,
-		.cid_len = b->cid_len,
-		.pn_len = b->plan.pn_len,
-	};
-	u8 tos = dscp | b->plan.ecn;
-	int err = -ENOKEY;
-
-	if (unlikely(!nqd_tx_wrap(skb, b, frames, frames_len, header.pn))) {
-		nqd_tx_failed(s, header.pn);
-		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_NO_MEMORY);
-		return;
-	}
-	trace_tx_packet(s->device->dev->ifindex, s->id, header.pn, b->plan.generation, skb->len, b->plan.ecn);
-	if (unlikely(key && key->packet.asynchronous)) {
-		nqd_tx_seal_later(s, key, skb, &header, tos, inner);
-		return;
-	}
-	if (likely(key))
-		err = nqd_crypto_seal_now(&key->packet, skb->data, skb->len, &header);
-	nqd_tx_sealed(s, skb, &header, tos, inner, err);
-}
-
 static void nqd_tx_packets(struct nqd_session *s, struct nqd_tx_batch *b)
 {
+	u32 i, inner, packets = 0, bytes = 0;
 	struct sk_buff *skb;
-	u32 i, inner;
 	u8 dscp;
 
-	for (i = 0; i < b->plan.count; i++) {
+	for (i = 0; i < b->seal.plan.count; i++) {
 		skb = __skb_dequeue(&s->data.cut);
 		inner = skb->len;
 		dscp = nqd_tx_dscp(s, skb);
 		*(u8 *)__skb_push(skb, 1) = NQD_TX_CONTEXT_IP;
-		nqd_tx_packet(s, b, i, skb, s->data.frames, b->plan.frames_len, dscp, inner);
+		if (likely(nqd_seal_packet(s, &b->seal, i, skb, b->seal.plan.frames_len, dscp, inner))) {
+			packets++;
+			bytes += inner;
+		}
 	}
+	if (likely(packets))
+		nqd_session_carried(s, NQD_TX, packets, bytes);
 }
 
 /* The first packet fits no more: it was queued when the MTU was larger. */
@@ -494,11 +357,10 @@ static bool nqd_tx_turn(struct nqd_session *s)
 			nqd_tx_refill(s);
 		switch (nqd_tx_decide(s, now, &b)) {
 		case NQD_TX_OWN:
-			nqd_tx_packet(s, &b, 0, b.skb, NULL, 0, nqd_tx_own_dscp(s), 0);
+			nqd_seal_packet(s, &b.seal, 0, b.skb, 0, nqd_tx_own_dscp(s), 0);
 			break;
 		case NQD_TX_PAYLOAD:
-			nqd_tx_packet(s, &b, 0, b.skb, s->data.frames, b.plan.frames_len, nqd_tx_own_dscp(s),
-				      0);
+			nqd_seal_packet(s, &b.seal, 0, b.skb, b.seal.plan.frames_len, nqd_tx_own_dscp(s), 0);
 			break;
 		case NQD_TX_PACKETS:
 			nqd_tx_packets(s, &b);
@@ -512,10 +374,10 @@ static bool nqd_tx_turn(struct nqd_session *s)
 		case NQD_TX_PACED:
 			/* Sealing takes its time: the moment may have come since. */
 			now = nqd_now();
-			if (b.plan.departure <= now)
+			if (b.seal.plan.departure <= now)
 				continue;
 			nqd_session_count(s, NQD_COUNT_PACING_DELAYS, 1);
-			nqd_session_count(s, NQD_COUNT_PACING_NS, b.plan.departure - now);
+			nqd_session_count(s, NQD_COUNT_PACING_NS, b.seal.plan.departure - now);
 			return false;
 		case NQD_TX_DONE:
 			return false;
@@ -525,7 +387,7 @@ static bool nqd_tx_turn(struct nqd_session *s)
 		}
 		if (b.last)
 			return false;
-		quantum -= (s32)(b.plan.size * b.plan.count);
+		quantum -= (s32)(b.seal.plan.size * b.seal.plan.count);
 	}
 	return true;
 }
@@ -573,6 +435,49 @@ void nqd_tx_kick_soon(struct nqd_session *s)
 	tasklet_schedule(&s->data.turn);
 }
 
+/* Decides on a packet where nothing else waits, and nothing else is to be sent. */
+static bool nqd_tx_decide_lone(struct nqd_session *s, u64 now, u32 len, struct nqd_seal *seal)
+{
+	bool sent = false;
+
+	spin_lock(&s->lock);
+	if (likely(s->active && !s->dead && !nqd_conn_tx_wanted(&s->conn, now) &&
+		   skb_queue_empty(&s->data.payloads))) {
+		nqd_tx_begin(s);
+		sent = nqd_conn_tx_datagram(&s->conn, now, len, s->data.frames, sizeof(s->data.frames),
+					    &seal->plan) == NQD_CONN_SEND;
+	}
+	if (likely(sent)) {
+		nqd_conn_app_limited(&s->conn);
+		nqd_tx_decided(s, seal);
+		nqd_tx_end(s, now, NQD_TX_PACKETS, true);
+	}
+	spin_unlock(&s->lock);
+	return sent;
+}
+
+/* A packet that nothing else waits with: mostly it leaves without a turn of its session. */
+static void nqd_tx_lone(struct nqd_session *s, struct sk_buff *skb)
+{
+	struct nqd_seal seal;
+	u32 inner = skb->len;
+	u8 dscp;
+
+	skb = nqd_cut_ready(skb);
+	if (unlikely(!skb)) {
+		nqd_session_drop(s, NQD_TX, NQD_DROP_NO_MEMORY);
+		return;
+	}
+	if (unlikely(!nqd_tx_decide_lone(s, nqd_now(), 1 + inner, &seal))) {
+		__skb_queue_tail(&s->data.cut, skb);
+		return;
+	}
+	dscp = nqd_tx_dscp(s, skb);
+	*(u8 *)__skb_push(skb, 1) = NQD_TX_CONTEXT_IP;
+	if (likely(nqd_seal_packet(s, &seal, 0, skb, seal.plan.frames_len, dscp, inner)))
+		nqd_session_carried(s, NQD_TX, 1, inner);
+}
+
 /**
  * nqd_tx_submit() - an IP packet or super-packet to send
  * @s: session
@@ -584,10 +489,17 @@ void nqd_tx_submit(struct nqd_session *s, struct sk_buff *skb)
 {
 	bool serve = !atomic_cmpxchg(&s->data.serving, 0, NQD_TX_SERVING);
 
-	if (likely(serve && skb_queue_empty(&s->data.cut) && nqd_queue_empty(&s->data.queue)))
-		nqd_tx_cut(s, skb);
-	else if (unlikely(!nqd_queue_push(&s->data.queue, skb)))
+	if (likely(serve && skb_queue_empty(&s->data.cut) && nqd_queue_empty(&s->data.queue))) {
+		if (skb_is_gso(skb))
+			nqd_tx_cut(s, skb);
+		else
+			nqd_tx_lone(s, skb);
+		if (likely(skb_queue_empty(&s->data.cut) &&
+			   atomic_cmpxchg(&s->data.serving, NQD_TX_SERVING, 0) == NQD_TX_SERVING))
+			return;
+	} else if (unlikely(!nqd_queue_push(&s->data.queue, skb))) {
 		nqd_drop_skb(s, NQD_TX, skb, NQD_DROP_QUEUE_FULL);
+	}
 	if (likely(serve))
 		nqd_tx_serve(s);
 	else

@@ -121,6 +121,8 @@ static enum nqd_drop_reason nqd_xmit_check(struct nqd_session *s, struct sk_buff
  * @skb: IP packet or super-packet
  * @dev: device
  *
+ * Context: BH off, which is an RCU section too: nqd_rcu_dereference().
+ *
  * Return: NETDEV_TX_OK; what cannot go is dropped.
  */
 netdev_tx_t nqd_xmit(struct sk_buff *skb, struct net_device *dev)
@@ -131,24 +133,21 @@ netdev_tx_t nqd_xmit(struct sk_buff *skb, struct net_device *dev)
 	const void *address;
 	u16 family;
 
-	rcu_read_lock();
 	nqd_tx_queue_given(nd, skb, skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1);
 	address = nqd_xmit_destination(skb, &family);
 	if (unlikely(!address)) {
 		nqd_drop_device_skb(nd, NQD_TX, skb, NQD_DROP_INNER_MALFORMED);
-		goto out;
+		return NETDEV_TX_OK;
 	}
 	s = nqd_route_session(nd, family, address);
 	if (unlikely(!s)) {
 		nqd_xmit_no_route(nd, skb);
-		goto out;
+		return NETDEV_TX_OK;
 	}
 	reason = nqd_xmit_check(s, skb);
 	if (likely(reason == NQD_DROP_NONE))
 		nqd_tx_submit(s, skb);
 	else
 		nqd_drop_skb(s, NQD_TX, skb, reason);
-out:
-	rcu_read_unlock();
 	return NETDEV_TX_OK;
 }

@@ -116,6 +116,9 @@ def test_packet_number_bytes(core: Core, pn: int, length: int) -> None:
     assert bytes(buffer) == expected + bytes(5 - length)
     assert core.lib.nqd_pn_get(buffer, length) == int.from_bytes(expected, "big")
     assert core.lib.nqd_pn_truncate(pn, length) == int.from_bytes(expected, "big")
+    there = core.ffi.new("u8[5]", b"abcde")
+    core.lib.nqd_pn_put_within(there, pn, length)
+    assert bytes(there) == expected + b"abcde"[length:]
 
 
 @given(
