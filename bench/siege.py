@@ -13,6 +13,7 @@ CPU time that the agent takes for a stranger is measured without that connection
 
 from __future__ import annotations
 
+import os
 import statistics
 import threading
 import time
@@ -83,6 +84,7 @@ class Result:
         client_cpu_ms: CPU time of a client's handshake.
         server_cpu_ms: CPU time of the server's agent for one handshake, with no siege.
         strangers: what became of datagrams and flows, as the server counts it.
+        load: of the machine at the start, by something else.
         complaints: what it should have done better.
     """
 
@@ -102,6 +104,7 @@ class Result:
     client_cpu_ms: float
     server_cpu_ms: float
     strangers: dict[str, int]
+    load: float
     complaints: tuple[str, ...]
 
 
@@ -169,7 +172,7 @@ class Siege:
 
     def lay(self) -> Result:
         """Measure everything."""
-        found, agent = self.found, self.found.agents[0]
+        found, agent, load = self.found, self.found.agents[0], os.getloadavg()[0]
         cpu = agent.cpu_seconds()
         alone = [one for one in found.knock(self.seconds / 3) if "seconds" in one]
         server_cpu = (agent.cpu_seconds() - cpu) / max(1, len(alone))
@@ -207,6 +210,7 @@ class Siege:
             client_cpu_ms=1000 * client_cpu,
             server_cpu_ms=1000 * server_cpu,
             strangers=found.status("server")["strangers"],
+            load=load,
             complaints=complaints(share.median, watch.most - mib, len(inside), len(guests)),
         )
 
@@ -290,7 +294,7 @@ def table(results: list[Result]) -> str:
     lines = []
     for one in results:
         lines += [
-            f"bogus Initials          {one.bogus_per_second:8.0f} /s, inspected {one.inspected:.0%}",
+            f"bogus Initials          {one.bogus_per_second:8.0f} /s, {one.inspected:.0%} read",
             f"tunnel, TCP, quiet      {row(one.quiet_bits_per_second, 1e-6)} Mbit/s",
             f"  besieged              {row(one.siege_bits_per_second, 1e-6)} Mbit/s",
             f"  left when besieged    {row(one.share, 100)} %",
@@ -303,6 +307,7 @@ def table(results: list[Result]) -> str:
             f"a handshake, client     {one.client_cpu_ms:8.1f} ms of CPU",
             f"a handshake, server     {one.server_cpu_ms:8.1f} ms of CPU, with what follows it",
             f"strangers               {one.strangers}",
+            f"load average, at first  {one.load:8.1f}",
             *(f"NOT WELL: {complaint}" for complaint in one.complaints),
         ]
     return "\n".join(lines)

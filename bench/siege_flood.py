@@ -4,7 +4,7 @@
 Usage: python -m bench.siege_flood NETWORK RATE NAME
 In turn: whole hellos without an authenticator, halves of hellos, and packets that do not open; each
 with a connection ID of its own. Says "ready" once they are made. Lines tell it where to send from
-now on, "HOST PORT", or nowhere, "rest", or ask, "count"; it answers each with the number sent so far.
+now on, "HOST PORT", or nowhere, "rest", or ask, "count"; it answers each with the number sent yet.
 """
 
 import contextlib
