@@ -221,17 +221,16 @@ class Siege:
         self.found.lay(flood, PORT)
         time.sleep(2 * SETTLING)
         prices = []
-        before = sum(one.cpu_seconds() for one in helpers)
-        first = sent = int(flood.ask("count"))
+        rig, sent = sum(one.cpu_seconds() for one in helpers), int(flood.ask("count"))
         for _ in range(self.slices):
-            cpu, sent_before = cpu_seconds(pid), sent
-            time.sleep(SETTLING)
+            before = inspected(self.found.status("server"))
+            cpu = cpu_seconds(pid)
+            time.sleep(2 * SETTLING)
             spent = cpu_seconds(pid) - cpu
-            sent = int(flood.ask("count"))
-            prices.append(1e6 * spent / (sent - sent_before))
-        spent = sum(one.cpu_seconds() for one in helpers) - before
-        flood.ask("rest")
-        return prices, 1e6 * spent / (sent - first)
+            prices.append(1e6 * spent / (inspected(self.found.status("server")) - before))
+        rig = sum(one.cpu_seconds() for one in helpers) - rig
+        sent = int(flood.ask("rest")) - sent
+        return prices, 1e6 * rig / sent
 
     def _slice(self) -> float:
         """Bits a second through the tunnel, in one slice."""

@@ -54,17 +54,24 @@ def test_it_reads_at_once_and_again() -> None:
 def test_what_arrives_while_it_rests_is_read_together() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        box = Mailbox([0.05])
-        os.eventfd_write(box.fd, 1)
-        await box.until(1)
-        begin = loop.time()
-        for _ in range(5):
+        boxes = [Mailbox([1.0]), Mailbox([1.0])]
+        # They go on at every whole second; this one has just begun.
+        await asyncio.sleep(1.0 - loop.time() % 1.0)
+        for box in boxes:
             os.eventfd_write(box.fd, 1)
-            await asyncio.sleep(0)
-        await box.until(6)
-        assert box.batches == [1, 5]
-        assert loop.time() - begin > 0.04
-        box.close()
+            await box.until(1)
+            await asyncio.sleep(0.1)
+        second = loop.time() // 1.0
+        for box in boxes:
+            for _ in range(5):
+                os.eventfd_write(box.fd, 1)
+                await asyncio.sleep(0)
+        assert loop.time() // 1.0 == second
+        await asyncio.gather(*(box.until(6) for box in boxes))
+        assert [box.batches for box in boxes] == [[1, 5], [1, 5]]
+        assert loop.time() // 1.0 == second + 1
+        for box in boxes:
+            box.close()
 
     within(scenario())
 

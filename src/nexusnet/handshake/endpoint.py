@@ -396,8 +396,10 @@ class Server:
         """Take datagrams that the data plane read from the socket and did not know."""
         loop = asyncio.get_running_loop()
         for start in range(0, len(datagrams), BATCH):
+            # They came together; what is due for each is due for all, with one wake-up.
+            now = loop.time()
             for datagram in datagrams[start : start + BATCH]:
-                self._driver.receive(datagram, loop.time())
+                self._driver.receive(datagram, now)
             self._pump.kick()
 
     def rest(self) -> float:

@@ -25,7 +25,8 @@ class Reader:
         Args:
             fd: the descriptor.
             callback: reads it.
-            rest: asked after each time: seconds in which not to look again.
+            rest: asked after each time: seconds in which not to look again. Readers that rest
+                equally long go on at the same moments, with one wake-up.
         """
         self._fd = fd
         self._callback = callback
@@ -38,7 +39,9 @@ class Reader:
         self._callback()
         seconds = self._rest()
         if seconds > 0 and self._loop.remove_reader(self._fd):
-            self._resting = self._loop.call_later(seconds, self._go_on)
+            # At the next of the moments that are so far apart: all readers share them.
+            moment = (self._loop.time() // seconds + 1) * seconds
+            self._resting = self._loop.call_at(moment, self._go_on)
 
     def _go_on(self) -> None:
         self._resting = None

@@ -6,8 +6,7 @@ What is malformed here is relayed: the camouflage target answers it as it likes.
 
 import enum
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 RANDOM_OFFSET: Final = 6
 """Where `random` begins in the handshake message: after type, length and legacy_version."""
@@ -67,24 +66,21 @@ class HelloError(ValueError):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """An extension as it was sent; `type` is a number of 16 bits, GREASE or not."""
 
     type: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeyShare:
+class KeyShare(NamedTuple):
     """A key_share entry: the group's number, and what the client sent for it."""
 
     group: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ClientHello:
+class ClientHello(NamedTuple):
     """A ClientHello, read; numbers are those of the registries, lists in the client's order.
 
     Attributes:
@@ -205,6 +201,9 @@ def _tagged(data: bytes, what: str, entry: str, least: int) -> dict[int, bytes]:
 
 def _whole(data: bytes, what: str, size: int, minimum: int) -> bytes:
     """Read the one vector that an extension consists of."""
+    length = len(data) - size
+    if length >= minimum and int.from_bytes(data[:size], "big") == length:
+        return data[size:]
     reader = _Reader(data, what)
     inner = reader.vector(size, minimum)
     reader.end()
@@ -308,13 +307,13 @@ def parse_client_hello(message: bytes) -> ClientHello:
         session_id=session_id,
         cipher_suites=suites,
         compression_methods=compression,
-        extensions=tuple(Extension(number, data) for number, data in known.items()),
+        extensions=tuple(map(Extension._make, known.items())),
         server_name=None if name is None else _server_name(name),
         alpn=() if alpn is None else _alpn(alpn),
         groups=numbers(ExtensionType.SUPPORTED_GROUPS),
         signature_algorithms=numbers(ExtensionType.SIGNATURE_ALGORITHMS),
         supported_versions=numbers(ExtensionType.SUPPORTED_VERSIONS, 1),
-        key_shares=tuple(KeyShare(group, data) for group, data in shares.items()),
+        key_shares=tuple(map(KeyShare._make, shares.items())),
         has_psk=psk,
         transport_parameters=known.get(ExtensionType.QUIC_TRANSPORT_PARAMETERS),
     )

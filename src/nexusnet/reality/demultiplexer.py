@@ -33,6 +33,7 @@ from nexusnet.reality.long_header import (
     FIXED_BIT,
     HEADER_FORM,
     VERSION_1,
+    LongHeaderPacket,
     PacketType,
     parse_long_header,
     split_datagram,
@@ -197,7 +198,7 @@ class Demultiplexer:
         ):
             flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
             self._undecided.append((now + self._limits.undecided, flow))
-            self._to_target(flow, datagram, now)
+            self._to_target(flow, datagram, now, packet)
         else:
             self._relay(datagram, path, packet.dcid, now)
 
@@ -287,18 +288,22 @@ class Demultiplexer:
         self.flows.remove(flow)
         self._upstream.close(flow.number)
 
-    def _to_target(self, flow: Flow, datagram: Received, now: float) -> None:
+    def _to_target(
+        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None = None
+    ) -> None:
         # The mirror first: what the target gets, and when, depends on nothing that follows.
         self._upstream.send(flow.number, datagram.data, datagram.ecn)
         self.flows.touch(flow, now)
         if flow.state is FlowState.UNDECIDED:
-            self._inspect(flow, datagram, now)
+            self._inspect(flow, datagram, now, first)
 
     # The decision
 
-    def _inspect(self, flow: Flow, datagram: Received, now: float) -> None:
+    def _inspect(
+        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None
+    ) -> None:
         opened = False
-        for packet in split_datagram(datagram.data):
+        for packet in split_datagram(datagram.data, first):
             if packet.packet_type is not PacketType.INITIAL or packet.dcid != flow.dcid:
                 continue
             try:
