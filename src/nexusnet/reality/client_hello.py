@@ -43,6 +43,10 @@ class ExtensionType(enum.IntEnum):
     QUIC_TRANSPORT_PARAMETERS = 57
 
 
+NAMES: Final = {kind: kind.name.lower() for kind in ExtensionType}
+"""For messages: an enumeration takes its time to tell them."""
+
+
 class HelloFault(enum.Enum):
     """What is wrong with a ClientHello."""
 
@@ -129,12 +133,6 @@ class ClientHello(NamedTuple):
         if hybrid is not None and len(hybrid) == X25519MLKEM768_LENGTH:
             return hybrid[-X25519_LENGTH:]
         return None
-
-    @property
-    def without_random(self) -> bytes:
-        """The handshake message with 32 zero bytes in place of `random`."""
-        end = RANDOM_OFFSET + RANDOM_LENGTH
-        return self.message[:RANDOM_OFFSET] + bytes(RANDOM_LENGTH) + self.message[end:]
 
 
 class _Reader:
@@ -286,8 +284,7 @@ def parse_client_hello(message: bytes) -> ClientHello:
     known = _tagged(block, "extensions", "extension", 0)
 
     def numbers(kind: ExtensionType, size: int = 2) -> tuple[int, ...]:
-        data = known.get(kind)
-        name = kind.name.lower()
+        data, name = known.get(kind), NAMES[kind]
         return () if data is None else _numbers(_whole(data, name, size, 2), name)
 
     shares: dict[int, bytes] = {}
