@@ -56,6 +56,8 @@ def main(network: str, rate: int, name: str) -> None:
     made = [bogus(number, name) for number in range(MADE)]
     senders = ports(network)
     resting = True
+    # Who was held up catches up gently: what is in the way has queues.
+    burst = round(2 * rate * PAUSE)
     begin, sent, before = time.monotonic(), 0, 0
     print("ready", flush=True)
     while True:
@@ -73,7 +75,7 @@ def main(network: str, rate: int, name: str) -> None:
             print(sent, flush=True)
         if resting:
             continue
-        due = min(before + int((time.monotonic() - begin) * rate), sent + 100)
+        due = min(before + int((time.monotonic() - begin) * rate), sent + burst)
         for number in range(sent, due):
             with contextlib.suppress(OSError):  # an ICMP error of one before, say
                 senders[number * STEP % SOCKETS].send(made[number % MADE])
