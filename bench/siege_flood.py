@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.reality.hellos import Hello
 from tests.reality.initials import crypto_frame, initial, new_dcid
 
-PAUSE = 0.005
+PAUSE = 0.010
 """Seconds between two bursts: one wake-up for several."""
 SOCKETS = 1000
 HOSTS = 250

@@ -27,7 +27,7 @@ from nexusnet.handshake.profile import utc_now
 
 ANSWER_SIZES = (1200, 1200, 700)
 CID_LENGTH = 8
-PAUSE = 0.005
+PAUSE = 0.010
 """Seconds after which it looks again: a site far away, and one wake-up for many."""
 UDP_SEGMENT = 103
 SEGMENTS = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", ANSWER_SIZES[0]))]
