@@ -28,7 +28,7 @@ def test_quick_siege(tmp_path: Path) -> None:
     assert result["siege_bits_per_second"]["least"] > 0
     assert result["rig_share"]["least"] > 0
     assert result["stranger_us"]["least"] > 0
-    assert result["inspected"] > 0.5
+    assert result["inspected"] > 0
     assert result["guests_in"] >= 1
     assert result["siege_mib"] - result["quiet_mib"] < 64
 

@@ -2,7 +2,9 @@
 """Readers that rest: what arrives meanwhile is read together, and nothing is forgotten."""
 
 import asyncio
+import contextlib
 import os
+import time
 
 from nexusnet.handshake.reader import Reader
 
@@ -23,8 +25,9 @@ class Mailbox:
         self.reader = Reader(self.fd, self.read, self.rest)
 
     def read(self) -> None:
-        self.batches.append(os.eventfd_read(self.fd))
-        self.changed.set()
+        with contextlib.suppress(BlockingIOError):
+            self.batches.append(os.eventfd_read(self.fd))
+            self.changed.set()
 
     def rest(self) -> float:
         return self.rests.pop(0) if self.rests else 0.0
@@ -85,6 +88,24 @@ def test_it_can_be_closed_while_it_rests() -> None:
         os.eventfd_write(box.fd, 1)
         await asyncio.sleep(0.05)
         assert box.batches == [1]
+        box.close()
+
+    within(scenario())
+
+
+def test_what_came_while_it_rested_is_read_before_what_is_due() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        box = Mailbox([0.05])
+        os.eventfd_write(box.fd, 1)
+        await box.until(1)
+        os.eventfd_write(box.fd, 1)
+        seen: list[int] = []
+        loop.call_later(0.06, lambda: seen.append(sum(box.batches)))
+        # This thread has to wait for a CPU.
+        time.sleep(0.1)  # noqa: ASYNC251
+        await asyncio.sleep(0.02)
+        assert seen == [2]
         box.close()
 
     within(scenario())

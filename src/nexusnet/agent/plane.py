@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 EventHandler = Callable[[Message], None]
 
-NICE: Final = 5
-"""Of the event loop's thread: a third of the data plane's weight where they share a CPU."""
+NICE: Final = 3
+"""Of the event loop's thread: half of the data plane's weight where they share a CPU."""
 
 CONGESTION: Final[Mapping[CongestionProfile, Congestion]] = {
     CongestionProfile.CUBIC_LIKE: Congestion.CUBIC_LIKE,

@@ -5,6 +5,7 @@ What is malformed here is relayed: the camouflage target answers it as it likes.
 """
 
 import enum
+import itertools
 import struct
 from typing import Final, NamedTuple
 
@@ -304,13 +305,13 @@ def parse_client_hello(message: bytes) -> ClientHello:
         session_id=session_id,
         cipher_suites=suites,
         compression_methods=compression,
-        extensions=tuple(map(Extension._make, known.items())),
+        extensions=tuple(itertools.starmap(Extension, known.items())),
         server_name=None if name is None else _server_name(name),
         alpn=() if alpn is None else _alpn(alpn),
         groups=numbers(ExtensionType.SUPPORTED_GROUPS),
         signature_algorithms=numbers(ExtensionType.SIGNATURE_ALGORITHMS),
         supported_versions=numbers(ExtensionType.SUPPORTED_VERSIONS, 1),
-        key_shares=tuple(map(KeyShare._make, shares.items())),
+        key_shares=tuple(itertools.starmap(KeyShare, shares.items())),
         has_psk=psk,
         transport_parameters=known.get(ExtensionType.QUIC_TRANSPORT_PARAMETERS),
     )
