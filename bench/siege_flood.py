@@ -4,9 +4,10 @@
 Usage: python -m bench.siege_flood NETWORK RATE NAME
 In turn: whole hellos without an authenticator, halves of hellos, and packets that do not open; each
 with a connection ID of its own. Says "ready" once they are made. Lines tell it where to send from
-now on, "HOST PORT", or nowhere, "rest"; it answers each with the number sent so far.
+now on, "HOST PORT", or nowhere, "rest", or ask, "count"; it answers each with the number sent yet.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.reality.hellos import Hello
 from tests.reality.initials import crypto_frame, initial, new_dcid
 
-PAUSE = 0.002
+PAUSE = 0.010
+"""Seconds between two bursts: one wake-up for several."""
 SOCKETS = 1000
 HOSTS = 250
 MADE = 10_000
@@ -53,22 +55,30 @@ def main(network: str, rate: int, name: str) -> None:
     """Send at a steady rate."""
     made = [bogus(number, name) for number in range(MADE)]
     senders = ports(network)
-    target: tuple[str, int] | None = None
+    resting = True
+    # Who was held up catches up gently: what is in the way has queues.
+    burst = round(2 * rate * PAUSE)
     begin, sent, before = time.monotonic(), 0, 0
     print("ready", flush=True)
     while True:
-        if select.select([sys.stdin], [], [], PAUSE)[0]:
+        if select.select([sys.stdin], [], [], None if resting else PAUSE)[0]:
             where = sys.stdin.readline().split()
             if not where:
                 return
-            target = (where[0], int(where[1])) if where != ["rest"] else None
-            begin, before = time.monotonic(), sent
+            if where != ["count"]:
+                resting = where == ["rest"]
+                begin, before = time.monotonic(), sent
+            if len(where) == len(("host", "port")):
+                # Connected, so that the kernel looks for the way once.
+                for sender in senders:
+                    sender.connect((where[0], int(where[1])))
             print(sent, flush=True)
-        if target is None:
+        if resting:
             continue
-        due = min(before + int((time.monotonic() - begin) * rate), sent + 100)
+        due = min(before + int((time.monotonic() - begin) * rate), sent + burst)
         for number in range(sent, due):
-            senders[number * STEP % SOCKETS].sendto(made[number % MADE], target)
+            with contextlib.suppress(OSError):  # an ICMP error of one before, say
+                senders[number * STEP % SOCKETS].send(made[number % MADE])
         sent = max(sent, due)
 
 

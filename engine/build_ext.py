@@ -20,21 +20,25 @@ import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "nexusnet._engine"
+HEADERS = '#include "engine.h"\n#include "authenticator.h"\n#include "relay.h"\n'
 INCLUDES = ["engine/shim", "engine", "kernel", "kernel/proto"]
 # Linked as one program: a packet passes a dozen small functions of the core, in as many files.
 OPTIMISE = ["-O3", "-flto=auto"]
 FLAGS = ["-std=gnu11", *OPTIMISE, "-g", "-fno-strict-aliasing", "-D_GNU_SOURCE"]
-# Structs and enums of other headers that appear in engine.h; the rest stays opaque.
+# Structs and enums of other headers that appear in these; the rest stays opaque.
 SHARED = [
     "enum nqd_cipher_suite", "enum nqd_congestion", "enum nqd_session_state",
     "enum nqd_drop_reason", "enum nqe_screen_verdict",
     "struct nqd_pn_range", "struct nqd_ecn_counts", "struct nqd_keys_config",
     "struct nqd_recovery_config", "struct nqd_conn_config", "struct nqd_conn_stats",
     "enum nqe_tun_offload", "enum nqe_udp_offload", "struct nqe_address",
+    "struct nqe_udp",
 ]  # fmt: skip
 CONSTANTS = [
     "NQD_LOCAL_CIDS_MAX", "NQD_PEER_CIDS_MAX", "NQD_CID_MAX_LEN", "NQE_RESET_TOKEN",
     "NQE_TUN_NAME", "NQE_CRYPTO_MAX_KEY", "NQE_CRYPTO_IV", "NQE_CRYPTO_MAX_SECRET",
+    "NQE_AUTHENTICATOR_KEY", "NQE_AUTHENTICATOR_PLAINTEXT",
+    "NQE_RELAY_CIDS", "NQE_RELAY_CID_LEN", "NQE_RELAY_READY",
 ]  # fmt: skip
 # The kernel's type names, and what is used by pointer alone.
 PRELUDE = """
@@ -54,9 +58,10 @@ def sources() -> list[Path]:
 def _preprocessed() -> str:
     command = [
         *(os.environ.get("CC") or "gcc").split(), "-E", "-P", "-D_GNU_SOURCE",
-        *(f"-I{ROOT / folder}" for folder in INCLUDES), str(ROOT / "engine" / "engine.h"),
+        *(f"-I{ROOT / folder}" for folder in INCLUDES), "-",
     ]  # fmt: skip
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, check=True, input=HEADERS, capture_output=True, text=True)
+    return done.stdout
 
 
 def _definition(text: str, name: str) -> str:
@@ -72,7 +77,7 @@ def declarations() -> str:
     """The interface as cffi reads it."""
     text = _preprocessed()
     shared = [_definition(text, name) for name in SHARED]
-    # engine.h comes last: all of it, from the first thing that it declares.
+    # What engine.h includes comes first: all of the rest, from the first thing that it declares.
     own = text[text.index("struct nqe_engine;") :]
     macros = [f"#define {name} ..." for name in (*CONSTANTS, *_event_flags())]
     return "\n".join([PRELUDE, *shared, own, *macros])
@@ -99,7 +104,7 @@ def _builder(base: Path | None) -> cffi.FFI:
     builder.cdef(declarations())
     builder.set_source(
         MODULE,
-        '#include "engine.h"',
+        HEADERS,
         sources=[name(path) for path in sources()],
         include_dirs=[name(ROOT / folder) for folder in INCLUDES],
         extra_compile_args=[*FLAGS, *_extra_flags()],

@@ -19,7 +19,8 @@ from nexusnet.reality.client_hello import parse_client_hello
 from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Reason, Relay
 from nexusnet.reality.demultiplexer import Demultiplexer
-from nexusnet.reality.flows import Flow, FlowState, RelayLimits
+from nexusnet.reality.flows import Flow, FlowState, Path, RelayLimits
+from nexusnet.reality.long_header import source_connection_id
 from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.secret import SecretBytes
 from tests.handshake.setting import PlainPeer
@@ -198,11 +199,26 @@ class FlowPort(Passive):
     port: Port
     number: int
     arrived: list[Received] = field(default_factory=list)
+    held: list[Received] = field(default_factory=list)
+    path: Path | None = None
+    cids: list[bytes] = field(default_factory=list)
 
     def receive(self, datagram: Received, now: float) -> None:
         self.arrived.append(datagram)
-        self.port.demultiplexer.receive_from_target(self.number, datagram.data, datagram.ecn, now)
+        cid = source_connection_id(datagram.data)
+        fresh = [cid] if cid and cid not in self.cids else []
+        self.cids += fresh
+        if self.path is None:
+            self.held.append(datagram)
+            self.port.demultiplexer.hear(self.number, fresh, 1, len(datagram.data), now)
+        else:
+            self.port.wire.send([Transmit(datagram.data, *self.path, datagram.ecn)])
+            self.port.demultiplexer.hear(self.number, fresh, 0, 0, now)
         self.port.wire.flush(SERVER)
+
+    def say(self, data: bytes) -> None:
+        """Have the target say something, without the network in between."""
+        self.receive(Received(data, self.port.address(self.number), TARGET), self.port.wire.now)
 
 
 class Port:
@@ -272,6 +288,16 @@ class Port:
     def send(self, number: int, data: bytes, ecn: Ecn) -> None:
         assert number in self.ports, "sent through a closed port"
         self.wire.send([Transmit(data, self.address(number), TARGET, ecn)])
+
+    def settle(self, number: int, path: Path) -> None:
+        port = self.ports[number]
+        port.path = path
+        self.wire.send(Transmit(one.data, *path, one.ecn) for one in port.held)
+        port.held.clear()
+
+    def discard(self, number: int) -> list[bytes]:
+        held, self.ports[number].held = self.ports[number].held, []
+        return [one.data for one in held]
 
     def close(self, number: int) -> None:
         del self.ports[number]

@@ -305,14 +305,12 @@ def test_an_acknowledgement_of_the_site_is_no_answer(net: Net) -> None:
     net.wire.settle(0.015)
     (flow,) = net.demultiplexer.flows
     ack = initial(b"\x02\0\0\0\0", b"", scid=bytes(8), keys_of=flow.dcid, from_client=False)
-    net.demultiplexer.receive_from_target(flow.number, ack, Ecn.NOT_ECT, net.wire.now)
-    net.wire.flush(SERVER)
+    net.port.ports[flow.number].say(ack)
     assert sent_to(net.wire, CLIENT) == []
     hello = initial(
         crypto_frame(0, b"\x02"), b"", scid=bytes(8), keys_of=flow.dcid, from_client=False
     )
-    net.demultiplexer.receive_from_target(flow.number, hello, Ecn.NOT_ECT, net.wire.now)
-    net.wire.flush(SERVER)
+    net.port.ports[flow.number].say(hello)
     assert sent_to(net.wire, CLIENT)
     net.until_ready(client)
 
@@ -620,11 +618,9 @@ def test_a_flow_that_fills_its_buffers_is_relayed(net: Net, direction: str) -> N
         if direction == "client":
             net.send(initial(crypto_frame(5, b"x"), dcid, pn=pn))
         else:
-            reply = b"reply %d" % pn
-            net.demultiplexer.receive_from_target(flow.number, reply, Ecn.NOT_ECT, net.wire.now)
+            net.port.ports[flow.number].say(b"reply %d" % pn)
     assert net.demultiplexer.counts[Fate.BUFFER_FULL] == 1
-    assert (flow.held, flow.replies, flow.octets) == ([], [], 0)
-    net.wire.flush(SERVER)
+    assert (flow.held, flow.replies, flow.octets) == ([], 0, 0)
     if direction == "target":
         assert sent_to(net.wire, CLIENT) == [b"reply %d" % pn for pn in range(1, 40)]
 

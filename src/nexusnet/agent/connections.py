@@ -72,6 +72,10 @@ def _host_text(address: IPv4Address | IPv6Address, scope_id: int) -> str:
     return f"{address}%{scope_id}" if scope_id else str(address)
 
 
+ECN: Final = tuple(Ecn)
+"""By codepoint; calling an enumeration takes its time, and there may be thousands a second."""
+
+
 def take_strays(endpoint: UdpEndpoint, local: tuple[str, int]) -> list[Received]:
     """Return the datagrams that the data plane could not give to a session."""
     return [
@@ -79,7 +83,7 @@ def take_strays(endpoint: UdpEndpoint, local: tuple[str, int]) -> list[Received]
             stray.payload,
             local if stray.local is None else address_text(stray.local),
             address_text(stray.remote),
-            Ecn(stray.ecn),
+            ECN[stray.ecn],
         )
         for stray in endpoint.receive()
     ]

@@ -47,16 +47,19 @@ def put_endpoint(target: Any, endpoint: Endpoint) -> None:
 
 def get_endpoint(source: Any) -> Endpoint | None:
     """Read struct nqe_address; None where it holds no address or port."""
-    if not source.family or not source.port:
-        return None
-    address = _ip(source.family, bytes(ffi.buffer(source.ip)))
-    return Endpoint(address, source.port, source.scope if address.version == 6 else 0)
+    return _endpoint(bytes(ffi.buffer(ffi.addressof(source))))
 
 
 # What arrives is mostly of the same few peers, or of strangers by the thousand.
 @functools.lru_cache(maxsize=4096)
-def _ip(family: int, octets: bytes) -> IPv4Address | IPv6Address:
-    return IPv4Address(octets[:4]) if family == 4 else IPv6Address(octets)
+def _endpoint(octets: bytes) -> Endpoint | None:
+    source = ffi.from_buffer("struct nqe_address *", octets)
+    if not source.family or not source.port:
+        return None
+    ip = bytes(ffi.buffer(source.ip))
+    if source.family == 4:
+        return Endpoint(IPv4Address(ip[:4]), source.port)
+    return Endpoint(IPv6Address(ip), source.port, source.scope)
 
 
 def put_cids(

@@ -399,8 +399,10 @@ class Server:
         loop = asyncio.get_running_loop()
         strangers = self.acceptor.strangers
         for start in range(0, len(datagrams), BATCH):
+            # They came together; what is due for each is due for all, with one wake-up.
+            now = loop.time()
             for datagram in datagrams[start : start + BATCH]:
-                self._driver.receive(datagram, loop.time())
+                self._driver.receive(datagram, now)
             self._pump.kick()
         self._flood.count(self.acceptor.strangers - strangers, loop.time())
 

@@ -20,12 +20,12 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
+from nexusnet._engine import ffi, lib
 from nexusnet.handshake.wipe import wipe_bytes
 from nexusnet.reality.client_hello import RANDOM_LENGTH, ClientHello, parse_client_hello
 from nexusnet.reality.credentials import KEY_LENGTH, SHORT_ID_LENGTH
@@ -170,8 +170,8 @@ def open_hello(
 ) -> Authenticator | Refusal:
     """Open the authenticator of a ClientHello, where it has one.
 
-    The work is the same for all hellos of one length: a key exchange, two hashes, an AEAD. A hello
-    without a usable share is worked on with a made-up one.
+    The work is the same for all hellos of one length: a key exchange, two hashes, an AEAD, the last
+    three in the engine. A hello without a usable share is worked on with a made-up one.
 
     Args:
         hello: whoever sent it.
@@ -187,16 +187,21 @@ def open_hello(
         # RFC 7748 section 6.1: the result is all zeros, the share of small order.
         usable = False
         shared = private_key.exchange(X25519PublicKey.from_public_bytes(base_point))
-    aad = hello.without_random
-    keys = derive_keys(shared, psk, aad)
+    plaintext = ffi.new("u8[]", lib.NQE_AUTHENTICATOR_PLAINTEXT)
+    proof = ffi.new("u8[]", lib.NQE_AUTHENTICATOR_KEY)
+    error = lib.nqe_authenticator_open(
+        shared,
+        bytes(KEY_LENGTH) if psk is None else ffi.from_buffer(psk.reveal()),
+        hello.message,
+        len(hello.message),
+        plaintext,
+        proof,
+    )
     wipe_bytes(shared)
-    try:
-        plaintext = AESGCM(keys.key.reveal()).decrypt(keys.nonce, hello.random, aad)
-    except InvalidTag:
-        plaintext = None
-    keys.wipe_hello()
-    if plaintext is None or not usable:
-        keys.server_key.wipe()
+    server_key = SecretBytes(ffi.buffer(proof))
+    ffi.memmove(proof, bytes(KEY_LENGTH), KEY_LENGTH)
+    if error or not usable:
+        server_key.wipe()
         return Refusal.BAD_TAG if usable else Refusal.NO_SHARE
-    version, flags, reserved, unix_time, short_id = _PLAINTEXT.unpack(plaintext)
-    return Authenticator(version, reserved << 8 | flags, unix_time, short_id, keys.server_key)
+    version, flags, reserved, unix_time, short_id = _PLAINTEXT.unpack(ffi.buffer(plaintext))
+    return Authenticator(version, reserved << 8 | flags, unix_time, short_id, server_key)

@@ -5,9 +5,9 @@ What is malformed here is relayed: the camouflage target answers it as it likes.
 """
 
 import enum
+import itertools
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 RANDOM_OFFSET: Final = 6
 """Where `random` begins in the handshake message: after type, length and legacy_version."""
@@ -44,6 +44,10 @@ class ExtensionType(enum.IntEnum):
     QUIC_TRANSPORT_PARAMETERS = 57
 
 
+NAMES: Final = {kind: kind.name.lower() for kind in ExtensionType}
+"""For messages: an enumeration takes its time to tell them."""
+
+
 class HelloFault(enum.Enum):
     """What is wrong with a ClientHello."""
 
@@ -67,24 +71,21 @@ class HelloError(ValueError):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """An extension as it was sent; `type` is a number of 16 bits, GREASE or not."""
 
     type: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeyShare:
+class KeyShare(NamedTuple):
     """A key_share entry: the group's number, and what the client sent for it."""
 
     group: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ClientHello:
+class ClientHello(NamedTuple):
     """A ClientHello, read; numbers are those of the registries, lists in the client's order.
 
     Attributes:
@@ -133,12 +134,6 @@ class ClientHello:
         if hybrid is not None and len(hybrid) == X25519MLKEM768_LENGTH:
             return hybrid[-X25519_LENGTH:]
         return None
-
-    @property
-    def without_random(self) -> bytes:
-        """The handshake message with 32 zero bytes in place of `random`."""
-        end = RANDOM_OFFSET + RANDOM_LENGTH
-        return self.message[:RANDOM_OFFSET] + bytes(RANDOM_LENGTH) + self.message[end:]
 
 
 class _Reader:
@@ -205,6 +200,9 @@ def _tagged(data: bytes, what: str, entry: str, least: int) -> dict[int, bytes]:
 
 def _whole(data: bytes, what: str, size: int, minimum: int) -> bytes:
     """Read the one vector that an extension consists of."""
+    length = len(data) - size
+    if length >= minimum and int.from_bytes(data[:size], "big") == length:
+        return data[size:]
     reader = _Reader(data, what)
     inner = reader.vector(size, minimum)
     reader.end()
@@ -287,8 +285,7 @@ def parse_client_hello(message: bytes) -> ClientHello:
     known = _tagged(block, "extensions", "extension", 0)
 
     def numbers(kind: ExtensionType, size: int = 2) -> tuple[int, ...]:
-        data = known.get(kind)
-        name = kind.name.lower()
+        data, name = known.get(kind), NAMES[kind]
         return () if data is None else _numbers(_whole(data, name, size, 2), name)
 
     shares: dict[int, bytes] = {}
@@ -308,13 +305,13 @@ def parse_client_hello(message: bytes) -> ClientHello:
         session_id=session_id,
         cipher_suites=suites,
         compression_methods=compression,
-        extensions=tuple(Extension(number, data) for number, data in known.items()),
+        extensions=tuple(itertools.starmap(Extension, known.items())),
         server_name=None if name is None else _server_name(name),
         alpn=() if alpn is None else _alpn(alpn),
         groups=numbers(ExtensionType.SUPPORTED_GROUPS),
         signature_algorithms=numbers(ExtensionType.SIGNATURE_ALGORITHMS),
         supported_versions=numbers(ExtensionType.SUPPORTED_VERSIONS, 1),
-        key_shares=tuple(KeyShare(group, data) for group, data in shares.items()),
+        key_shares=tuple(itertools.starmap(KeyShare, shares.items())),
         has_psk=psk,
         transport_parameters=known.get(ExtensionType.QUIC_TRANSPORT_PARAMETERS),
     )

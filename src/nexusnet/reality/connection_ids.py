@@ -9,6 +9,7 @@ change, ours have the same.
 
 import hashlib
 import hmac
+import operator
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -104,12 +105,15 @@ class TaggedConnectionIds:
     random_bytes: Callable[[int], bytes] = os.urandom
     _free: tuple[int, ...] = field(init=False, repr=False)
     _tag_length: int = field(init=False, repr=False)
+    _pick: Callable[[bytes], tuple[int, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.key) != KEY_LENGTH:
             raise ValueError(f"a key of connection IDs has {KEY_LENGTH} bytes, not {len(self.key)}")
         taken = {position for position, _ in self.shape.fixed}
         self._free = tuple(at for at in range(self.shape.length) if at not in taken)
+        # There are several, see `FEWEST_FREE`: a tuple is what it returns.
+        self._pick = operator.itemgetter(*self._free)
         self._tag_length = TAG_LENGTHS.get(len(self._free), LONGEST_TAG)
 
     @classmethod
@@ -143,9 +147,9 @@ class TaggedConnectionIds:
         """Whether `cid` was issued with this key, by this process or one before it."""
         if len(cid) != self.shape.length:
             return False
-        if any(cid[position] != value for position, value in self.shape.fixed):
+        if self.shape.fixed and any(cid[position] != value for position, value in self.shape.fixed):
             return False
-        free = bytes(cid[position] for position in self._free)
+        free = bytes(self._pick(cid))
         nonce, tag = free[: -self._tag_length], free[-self._tag_length :]
         return hmac.compare_digest(tag, self._keyed(b"nexustag", nonce, self._tag_length))
 

@@ -96,8 +96,8 @@ class ServerProfile:
         """Return whether a hello offers all that we need."""
         shares = {share.group for share in hello.key_shares}
         return (
-            any(suite in hello.cipher_suites for suite in self.suites)
-            and any(group in shares for group in self.groups)
+            not set(self.suites).isdisjoint(hello.cipher_suites)
+            and not shares.isdisjoint(self.groups)
             and self.alpn in hello.alpn
             and TLS_1_3 in hello.supported_versions
             and ECDSA_P256_SHA256 in hello.signature_algorithms

@@ -15,7 +15,7 @@ import enum
 import os
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from nexusnet.handshake.acceptor import Acceptor
@@ -27,15 +27,15 @@ from nexusnet.quic.errors import QuicError
 from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.crypto_stream import Progress
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Relay
-from nexusnet.reality.flows import Flow, FlowState, FlowTable, Path, RelayLimits, Reply
+from nexusnet.reality.flows import Flow, FlowState, FlowTable, Path, RelayLimits
 from nexusnet.reality.initial import is_answer, open_initial
 from nexusnet.reality.long_header import (
     FIXED_BIT,
     HEADER_FORM,
     VERSION_1,
+    LongHeaderPacket,
     PacketType,
     parse_long_header,
-    source_connection_id,
     split_datagram,
 )
 from nexusnet.reality.sessions import Sessions
@@ -74,13 +74,23 @@ class Fate(enum.Enum):
 
 
 class Upstream(Protocol):
-    """The ports towards the camouflage target, one for each flow."""
+    """The ports towards the camouflage target, one for each flow.
+
+    What the target says to one is kept until it is settled whose it is; `Demultiplexer.hear` is
+    told of it in either case.
+    """
 
     def open(self, number: int) -> None:
-        """Open a port for a flow; where that fails, `send` does nothing."""
+        """Open a port for a flow; where that fails, all else does nothing."""
 
     def send(self, number: int, data: bytes, ecn: Ecn) -> None:
         """Send a datagram to the target, or lose it."""
+
+    def settle(self, number: int, path: Path) -> None:
+        """Send the client on this path what was kept, in order, and from now on all at once."""
+
+    def discard(self, number: int) -> list[bytes]:
+        """Return the datagrams that were kept: nobody else gets them."""
 
     def close(self, number: int) -> None:
         """Close the port of a flow."""
@@ -188,7 +198,7 @@ class Demultiplexer:
         ):
             flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
             self._undecided.append((now + self._limits.undecided, flow))
-            self._to_target(flow, datagram, now)
+            self._to_target(flow, datagram, now, packet)
         else:
             self._relay(datagram, path, packet.dcid, now)
 
@@ -265,6 +275,8 @@ class Demultiplexer:
             self._close(surplus)
         self.flows.add(flow)
         self._upstream.open(flow.number)
+        if state is FlowState.RELAYED:
+            self._upstream.settle(flow.number, path)
         return flow
 
     def _close(self, flow: Flow) -> None:
@@ -276,18 +288,22 @@ class Demultiplexer:
         self.flows.remove(flow)
         self._upstream.close(flow.number)
 
-    def _to_target(self, flow: Flow, datagram: Received, now: float) -> None:
+    def _to_target(
+        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None = None
+    ) -> None:
         # The mirror first: what the target gets, and when, depends on nothing that follows.
         self._upstream.send(flow.number, datagram.data, datagram.ecn)
         self.flows.touch(flow, now)
         if flow.state is FlowState.UNDECIDED:
-            self._inspect(flow, datagram, now)
+            self._inspect(flow, datagram, now, first)
 
     # The decision
 
-    def _inspect(self, flow: Flow, datagram: Received, now: float) -> None:
+    def _inspect(
+        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None
+    ) -> None:
         opened = False
-        for packet in split_datagram(datagram.data):
+        for packet in split_datagram(datagram.data, first):
             if packet.packet_type is not PacketType.INITIAL or packet.dcid != flow.dcid:
                 continue
             try:
@@ -339,16 +355,14 @@ class Demultiplexer:
 
     def _flush(self, flow: Flow) -> None:
         """Relay for good: what the target has said goes out in its order."""
-        replies = flow.replies
         self._forget_buffers(flow)
         flow.state = FlowState.RELAYED
-        for reply in replies:
-            self._to_client(flow, reply.data, reply.ecn)
+        self._upstream.settle(flow.number, flow.path)
 
     def _accept(self, flow: Flow, decision: Accept, now: float) -> None:
         self.counts[Fate.ACCEPTED] += 1
         flow.state = FlowState.ACCEPTED
-        answered = any(is_answer(flow.dcid or b"", reply.data) for reply in flow.replies)
+        answered = self._answered(flow)
         engine = self._begin_handshake(flow, decision, now)
         self._forget_buffers(flow)
         if engine is not None and flow.dcid is not None:
@@ -360,6 +374,11 @@ class Demultiplexer:
             self._close(flow)
         else:
             self._waiting.append((now + self._limits.answer, flow))
+
+    def _answered(self, flow: Flow) -> bool:
+        """Whether the target has said something that is more than an acknowledgement, lately."""
+        replies = self._upstream.discard(flow.number)
+        return any(is_answer(flow.dcid or b"", reply) for reply in replies)
 
     def _speak(self, flow: Flow) -> None:
         engine = self._engines.pop(flow.number, None)
@@ -374,14 +393,14 @@ class Demultiplexer:
 
     def _forget_buffers(self, flow: Flow) -> None:
         self._octets -= flow.octets
-        flow.octets = 0
-        flow.held, flow.replies = [], []
+        flow.octets = flow.replies = 0
+        flow.held = []
 
     def _check_buffers(self, flow: Flow, now: float) -> None:
         limits = self._limits
         if (
             len(flow.held) > limits.datagrams
-            or len(flow.replies) > limits.datagrams
+            or flow.replies > limits.datagrams
             or flow.octets > limits.octets
         ):
             self._reject(flow, Fate.BUFFER_FULL, now)
@@ -392,33 +411,30 @@ class Demultiplexer:
 
     # Datagrams of the target
 
-    def receive_from_target(self, number: int, data: bytes, ecn: Ecn, now: float) -> None:
-        """Take a datagram that the target sent to the port of a flow; `transmit` afterwards.
+    def hear(self, number: int, cids: Sequence[bytes], held: int, octets: int, now: float) -> None:
+        """Hear that the target has said something to the port of a flow; `transmit` afterwards.
 
         Args:
             number: of the flow.
-            data: UDP payload.
-            ecn: its ECN codepoint.
+            cids: connection IDs that it wants to be addressed by since.
+            held: datagrams of it that were kept.
+            octets: bytes of these.
             now: seconds.
         """
         flow = self.flows.get(number)
         if flow is None:
             return
-        # Coalesced packets have the same connection IDs (RFC 9000 section 12.2).
-        self.flows.learn(flow, source_connection_id(data))
+        for cid in cids:
+            self.flows.learn(flow, cid)
         if flow.state is FlowState.ACCEPTED:
-            if is_answer(flow.dcid or b"", data):
+            if self._answered(flow):
                 self._close(flow)
         elif flow.state is FlowState.UNDECIDED:
-            flow.replies.append(Reply(data, ecn))
-            self._account(flow, len(data))
+            flow.replies += held
+            self._account(flow, octets)
             self._check_buffers(flow, now)
         else:
             self.flows.touch(flow, now)
-            self._to_client(flow, data, ecn)
-
-    def _to_client(self, flow: Flow, data: bytes, ecn: Ecn) -> None:
-        self._out.append(Transmit(data, *flow.path, ecn))
 
     # What the socket's edge asks for, see `endpoint.Driver`
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Address, Received, network_of
 from nexusnet.reality.crypto_stream import FirstMessage
 
@@ -63,19 +62,6 @@ class RelayLimits:
     resets_per_second: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A datagram of the target.
-
-    Attributes:
-        data: UDP payload.
-        ecn: ECN codepoint that it came with.
-    """
-
-    data: bytes = field(repr=False)
-    ecn: Ecn
-
-
 @dataclass(slots=True, eq=False)
 class Flow:
     """One flow.
@@ -90,8 +76,8 @@ class Flow:
         hello: the ClientHello as far as it is there.
         smallest: bytes of the smallest datagram with a part of the hello.
         held: the client's datagrams, for the handshake.
-        replies: the target's, while undecided.
-        octets: bytes in `held` and `replies`.
+        replies: how many of the target's datagrams are kept, while undecided.
+        octets: bytes of `held` and of these.
         target_cids: connection IDs by which the target wants to be addressed.
     """
 
@@ -104,7 +90,7 @@ class Flow:
     hello: FirstMessage = field(default_factory=lambda: FirstMessage(CLIENT_HELLO))
     smallest: int = 0
     held: list[Received] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
+    replies: int = 0
     octets: int = 0
     target_cids: set[bytes] = field(default_factory=set)
     network: bytes = field(init=False)

@@ -4,8 +4,7 @@
 RFC 9001 section 5.2. Only CRYPTO frames are looked at; what else an Initial may hold is skipped.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from nexusnet._engine import ffi, lib
 from nexusnet.quic.errors import QuicError, protocol_violation
@@ -22,8 +21,7 @@ CRYPTO: Final = 0x06
 CONNECTION_CLOSE: Final = 0x1C
 
 
-@dataclass(frozen=True, slots=True)
-class CryptoFragment:
+class CryptoFragment(NamedTuple):
     """Data of a CRYPTO frame.
 
     Attributes:
@@ -35,8 +33,7 @@ class CryptoFragment:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InitialPayload:
+class InitialPayload(NamedTuple):
     """What an Initial packet says.
 
     Attributes:
@@ -83,7 +80,7 @@ def open_initial(
     )
     if header < 0:
         return None
-    return _parse_payload(number[0], bytes(work[header:-TAG_LENGTH]))
+    return _parse_payload(number[0], bytes(memoryview(work)[header:-TAG_LENGTH]))
 
 
 def _parse_payload(pn: int, payload: bytes) -> InitialPayload:

@@ -3,8 +3,7 @@
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from nexusnet.quic.errors import QuicError
 from nexusnet.quic.varint import decode_varint
@@ -36,8 +35,7 @@ class PacketType(enum.Enum):
 PACKET_TYPES: Final = tuple(PacketType(number) for number in range(4))
 
 
-@dataclass(frozen=True, slots=True)
-class LongHeaderPacket:
+class LongHeaderPacket(NamedTuple):
     """One packet with a long header inside a datagram.
 
     Attributes:
@@ -133,12 +131,18 @@ def source_connection_id(datagram: bytes) -> bytes:
     return datagram[start : start + datagram[length_at]]
 
 
-def split_datagram(datagram: bytes) -> Iterator[LongHeaderPacket]:
+def split_datagram(
+    datagram: bytes, first: LongHeaderPacket | None = None
+) -> Iterator[LongHeaderPacket]:
     """Return the long header packets that a datagram begins with (RFC 9000 section 12.2).
 
     A short header packet, padding or garbage ends the series.
+
+    Args:
+        datagram: the datagram.
+        first: its first packet, where that has been read already.
     """
-    packet = parse_long_header(datagram)
+    packet = first or parse_long_header(datagram)
     while packet is not None:
         yield packet
         packet = parse_long_header(datagram, packet.end)

@@ -1,44 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The relay's edge: a connected UDP socket towards the camouflage target for each flow.
 
-It copies datagrams and ECN codepoints, never fragments (DF is set), and decides nothing.
+The engine copies datagrams and ECN codepoints, never fragments (DF is set), and decides nothing. It
+reads many at a time, outside of Python's lock: there may be thousands of strangers a second.
 """
 
+import functools
 import ipaddress
 import logging
-import select
+import os
 import socket
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
+from nexusnet._engine import ffi, lib
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Address
 from nexusnet.handshake.reader import Reader, never_rest
-from nexusnet.handshake.udp import (
-    MAX_UDP_PAYLOAD,
-    UdpSocket,
-    ecn_record,
-    normal_address,
-    read_ecn,
-    set_path_options,
-    socket_address,
-)
+from nexusnet.handshake.udp import CACHED, UdpSocket, normal_address
+from nexusnet.reality.flows import Path
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 32
-"""Datagrams read from one flow's socket before the others have their turn."""
-
-READY: Final = 128
-"""Flows whose sockets are read before other work has its turn."""
-
-FLOW_BUFFER: Final = 256 * 1024
-"""Receive buffer in bytes of a flow: kernel memory, for strangers."""
-
-ANCILLARY_SIZE: Final = socket.CMSG_SPACE(4)
-"""Room for an ECN codepoint."""
-
-SO_MARK: Final = getattr(socket, "SO_MARK", 36)
+ROUNDS: Final = 4
+"""Times that up to `NQE_RELAY_READY` flows are read before other work has its turn."""
 
 
 def is_same_port(local: Address, target: Address) -> bool:
@@ -56,13 +41,26 @@ def is_same_port(local: Address, target: Address) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=CACHED)
+def engine_address(address: Address) -> Any:
+    """Return an address as the engine takes it; an unspecified one becomes "none"."""
+    host, _, scope = address[0].partition("%")
+    ip = ipaddress.ip_address(host)
+    made = ffi.new("struct nqe_address *")
+    if not ip.is_unspecified:
+        made.family, made.port, made.scope = ip.version, address[1], int(scope or 0)
+        ffi.memmove(made.ip, ip.packed, len(ip.packed))
+    return made
+
+
 class RelaySockets:
     """Ports towards the target, in the running event loop; an `Upstream`."""
 
     def __init__(
         self,
         target: Address,
-        deliver: Callable[[int, bytes, Ecn], None],
+        sock: socket.socket,
+        hear: Callable[[int, Sequence[bytes], int, int], None],
         flush: Callable[[], None],
         *,
         mark: int | None = None,
@@ -72,109 +70,106 @@ class RelaySockets:
 
         Args:
             target: IP address and port of the camouflage target.
-            deliver: takes a datagram of the target, with the number of the flow.
-            flush: called after some were delivered.
-            mark: of the packets.
+            sock: the server's, through which strangers get what the target says.
+            hear: told what it said, see `Demultiplexer.hear`.
+            flush: called after that.
+            mark: of the packets to the target.
             rest: see `Reader`.
 
         Raises:
             ValueError: `target` is no IP address.
+            OSError: out of file descriptors.
         """
-        target = normal_address(target)
-        self._is_v6 = ipaddress.ip_address(target[0].partition("%")[0]).version == 6
-        self._target = socket_address(target, is_v6=self._is_v6)
-        self._deliver = deliver
+        address = engine_address(normal_address(target))
+        self._relay = lib.nqe_relay_new(address, sock.fileno(), mark or 0)
+        if self._relay == ffi.NULL:
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+        self._hear = hear
         self._flush = flush
-        self._mark = mark
-        self._sockets: dict[int, socket.socket] = {}
-        self._numbers: dict[int, int] = {}
-        # One of our own: a flow costs it one system call, and the event loop none.
-        self._epoll = select.epoll()
-        self._reader = Reader(self._epoll.fileno(), self._readable, rest)
+        self._flows: dict[int, Any] = {}
+        self._reports = ffi.new("struct nqe_relay_report[]", lib.NQE_RELAY_READY)
+        self._reader = Reader(lib.nqe_relay_fd(self._relay), self._readable, rest)
         self._failing = False
 
     def __len__(self) -> int:
-        return len(self._sockets)
+        return len(self._flows)
+
+    def descriptors(self) -> list[int]:
+        """Return the file descriptors of all ports."""
+        return [flow.udp.fd for flow in self._flows.values()]
 
     def open(self, number: int) -> None:
         """Open a port for a flow, see `Upstream`."""
-        try:
-            sock = self._connect()
-        except OSError as error:
+        if self._relay == ffi.NULL:
+            return
+        flow = lib.nqe_relay_open(self._relay, number)
+        if flow == ffi.NULL:
             # Out of descriptors or memory, or no route: the flow's datagrams are lost, as on a bad
             # network. Said once, not for every stranger.
             log = logger.debug if self._failing else logger.warning
-            log("no socket towards the camouflage target: %s", error)
+            log("no socket towards the camouflage target: %s", os.strerror(ffi.errno))
             self._failing = True
             return
         self._failing = False
-        self._sockets[number] = sock
-        self._numbers[sock.fileno()] = number
-
-    def _connect(self) -> socket.socket:
-        family = socket.AF_INET6 if self._is_v6 else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            set_path_options(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FLOW_BUFFER)
-            if self._mark is not None:
-                sock.setsockopt(socket.SOL_SOCKET, SO_MARK, self._mark)
-            # Connected: nobody but the target can answer.
-            sock.connect(self._target)
-            self._epoll.register(sock, select.EPOLLIN)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        self._flows[number] = flow
 
     def send(self, number: int, data: bytes, ecn: Ecn) -> None:
         """Send a datagram to the target, see `Upstream`."""
-        sock = self._sockets.get(number)
-        if sock is None:
-            return
-        try:
-            if ecn is Ecn.NOT_ECT:
-                sock.send(data)
-            else:
-                sock.sendmsg([data], [ecn_record(ecn, is_v4=not self._is_v6)])
-        except (BlockingIOError, ConnectionRefusedError):
-            return
-        except OSError as error:
-            # Too large for the path, or no route: lost, as at any router.
-            logger.debug("not relayed: %s", error)
+        flow = self._flows.get(number)
+        if flow is not None:
+            lib.nqe_relay_send(flow, data, len(data), ecn)
+
+    def settle(self, number: int, path: Path) -> None:
+        """Send a client what the target says, see `Upstream`."""
+        flow = self._flows.get(number)
+        if flow is not None:
+            local, remote = path
+            lib.nqe_relay_settle(self._relay, flow, engine_address(remote), engine_address(local))
+
+    def discard(self, number: int) -> list[bytes]:
+        """Return what was kept, see `Upstream`."""
+        flow = self._flows.get(number)
+        if flow is None:
+            return []
+        datagrams = []
+        reply = flow.held
+        while reply != ffi.NULL:
+            data = bytes(ffi.buffer(reply.data, reply.len))
+            size = reply.segment
+            datagrams += [data[start : start + size] for start in range(0, len(data), size)]
+            reply = reply.next
+        lib.nqe_relay_discard(flow)
+        return datagrams
 
     def close(self, number: int) -> None:
         """Close the port of a flow, see `Upstream`."""
-        sock = self._sockets.pop(number, None)
-        if sock is not None:
-            del self._numbers[sock.fileno()]
-            sock.close()
+        flow = self._flows.pop(number, None)
+        if flow is not None:
+            lib.nqe_relay_close(flow)
 
     def close_all(self) -> None:
         """Close all ports; none can be opened afterwards."""
-        for number in tuple(self._sockets):
+        if self._relay == ffi.NULL:
+            return
+        for number in tuple(self._flows):
             self.close(number)
         self._reader.close()
-        self._epoll.close()
+        lib.nqe_relay_free(self._relay)
+        self._relay = ffi.NULL
 
     def _readable(self) -> None:
-        for fd, _ in self._epoll.poll(0, READY):
-            number = self._numbers.get(fd)
-            if number is not None:
-                self._read(number)
+        for _ in range(ROUNDS):
+            count = lib.nqe_relay_receive(self._relay, self._reports, lib.NQE_RELAY_READY)
+            for index in range(count):
+                self._report(self._reports[index])
+            if count < lib.NQE_RELAY_READY:
+                break
         self._flush()
 
-    def _read(self, number: int) -> None:
-        for _ in range(BATCH):
-            # What is delivered may end the flow.
-            sock = self._sockets.get(number)
-            if sock is None:
-                return
-            try:
-                data, ancillary, _, _ = sock.recvmsg(MAX_UDP_PAYLOAD, ANCILLARY_SIZE)
-            except BlockingIOError:
-                return
-            except OSError:
-                # An ICMP error of the target is nothing that a client could be told.
-                continue
-            self._deliver(number, data, read_ecn(ancillary))
+    def _report(self, report: Any) -> None:
+        cids: Sequence[bytes] = ()
+        if report.cids and report.number in self._flows:
+            flow = report.flow
+            known = range(flow.cids - report.cids, flow.cids)
+            cids = [bytes(ffi.buffer(flow.cid[one], flow.cid_len[one])) for one in known]
+        self._hear(report.number, cids, report.held, report.octets)

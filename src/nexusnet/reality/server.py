@@ -6,12 +6,11 @@ import functools
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, Self
 
 from nexusnet.handshake.acceptor import Acceptor, Limits
-from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Address
 from nexusnet.handshake.endpoint import Server, log_failure
 from nexusnet.handshake.engine import HandshakeEngine
@@ -106,8 +105,8 @@ class RealityServer(Server):
         )
         loop = asyncio.get_running_loop()
 
-        def deliver(number: int, data: bytes, ecn: Ecn) -> None:
-            server.demultiplexer.receive_from_target(number, data, ecn, loop.time())
+        def hear(number: int, cids: Sequence[bytes], held: int, octets: int) -> None:
+            server.demultiplexer.hear(number, cids, held, octets, loop.time())
 
         def flush() -> None:
             server.kick()
@@ -118,7 +117,12 @@ class RealityServer(Server):
         def rest() -> float:
             return server.rest()
 
-        relay = RelaySockets(target, deliver, flush, mark=mark, rest=rest)
+        udp = UdpSocket.bind(local)
+        try:
+            relay = RelaySockets(target, udp.sock, hear, flush, mark=mark, rest=rest)
+        except BaseException:
+            udp.close()
+            raise
         demultiplexer = Demultiplexer(
             acceptor,
             decider,
@@ -128,7 +132,7 @@ class RealityServer(Server):
             begin=begin,
             limits=replace(relay_limits, answer=patience),
         )
-        server = cls(acceptor, UdpSocket.bind(local), on_failure or log_failure, demultiplexer)
+        server = cls(acceptor, udp, on_failure or log_failure, demultiplexer)
         server.demultiplexer = demultiplexer
         server.template = template
         server.unshaped = 0
