@@ -4,7 +4,8 @@
 from typing import Final
 
 REST: Final = 0.010
-"""Seconds for which datagrams are gathered in a flood."""
+"""Seconds for which datagrams are gathered in a flood: in mode reality a third of the time in which
+a hello has to be whole."""
 CALM: Final = 100
 """Strangers a second that are no flood."""
 SURPLUS: Final = 100
@@ -12,7 +13,7 @@ SURPLUS: Final = 100
 
 
 class Flood:
-    """Counts strangers; what is counted runs out again."""
+    """Counts strangers, datagrams or flows of them; what is counted runs out again."""
 
     def __init__(self) -> None:
         self._level = 0.0
@@ -25,7 +26,7 @@ class Flood:
         """Take note of strangers.
 
         Args:
-            strangers: datagrams that came.
+            strangers: how many came.
             now: seconds.
         """
         # So much and no more: a second after its end a flood is none any more.

@@ -22,6 +22,7 @@ from nexusnet.handshake.acceptor import Acceptor
 from nexusnet.handshake.connection import Ecn
 from nexusnet.handshake.datagram import Received, Transmit
 from nexusnet.handshake.engine import HandshakeEngine
+from nexusnet.handshake.flood import Flood
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE
 from nexusnet.quic.errors import QuicError
 from nexusnet.reality.connection_ids import TaggedConnectionIds
@@ -45,13 +46,6 @@ MIN_RESET: Final = 21
 
 RESET_SPREAD: Final = 24
 """A reset has up to this many bytes more, so that its size tells nothing."""
-
-
-CALM: Final = 100.0
-"""New flows a second that are nothing special."""
-
-FLOOD: Final = 100.0
-"""New flows beyond that, at once or one after the other, that make a flood."""
 
 LINGER: Final = 300.0
 """Seconds for which a session that is over keeps its first packets from being a stranger's."""
@@ -154,8 +148,7 @@ class Demultiplexer:
         self._waiting: deque[tuple[float, Flow]] = deque()
         self._over: deque[tuple[float, HandshakeEngine]] = deque()
         self._engines: dict[int, HandshakeEngine] = {}
-        self._pressure = 0.0
-        self._pressed_at = 0.0
+        self._flood = Flood()
         self._resets_left = self._limits.resets_per_second
         self._resets_since = 0.0
 
@@ -257,17 +250,10 @@ class Demultiplexer:
         Args:
             now: seconds.
         """
-        return self._pressure - (now - self._pressed_at) * CALM > FLOOD
-
-    def _press(self, now: float) -> None:
-        """Count a new flow; what is counted runs out again."""
-        left = max(0.0, self._pressure - (now - self._pressed_at) * CALM)
-        # So much and no more: a second after its end a flood is none any more.
-        self._pressure = min(left + 1, 2 * FLOOD)
-        self._pressed_at = now
+        return self._flood.lasts(now)
 
     def _open(self, path: Path, dcid: bytes | None, state: FlowState, now: float) -> Flow:
-        self._press(now)
+        self._flood.count(1, now)
         self._next_number += 1
         flow = Flow(self._next_number, path, dcid, now, state)
         while (surplus := self.flows.surplus(flow.network)) is not None:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, Self
+from typing import Self
 
 from nexusnet.handshake.acceptor import Acceptor, Limits
 from nexusnet.handshake.datagram import Address
@@ -16,6 +16,7 @@ from nexusnet.handshake.endpoint import Server, log_failure
 from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.errors import HandshakeError
 from nexusnet.handshake.events import EngineEvent, Failed
+from nexusnet.handshake.flood import REST
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.udp import UdpSocket
 from nexusnet.reality.connection_ids import TaggedConnectionIds
@@ -27,10 +28,6 @@ from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.reality.template import Template
 
 logger = logging.getLogger(__name__)
-
-REST: Final = 0.010
-"""Seconds for which strangers' datagrams are gathered in a flood; a third of the time in which a
-hello has to be whole."""
 
 
 class RealityServer(Server):
