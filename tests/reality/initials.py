@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION_1 = b"\0\0\0\1"
+LONG_HEADER = 0x80
 
 
 def crypto_frame(offset: int, data: bytes) -> bytes:
@@ -76,3 +77,17 @@ def hello_datagrams(
 
 def new_dcid() -> bytes:
     return os.urandom(8)
+
+
+def source_connection_id(datagram: bytes) -> bytes:
+    """Return the Source Connection ID of a long header; empty where there is none.
+
+    It is where all versions have it (RFC 8999 section 5.1); the engine reads it so.
+    """
+    if len(datagram) < 7 or not datagram[0] & LONG_HEADER:
+        return b""
+    length_at = 6 + datagram[5]
+    if length_at >= len(datagram):
+        return b""
+    start = length_at + 1
+    return datagram[start : start + datagram[length_at]]

@@ -20,11 +20,11 @@ from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Reason, Relay
 from nexusnet.reality.demultiplexer import Demultiplexer
 from nexusnet.reality.flows import Flow, FlowState, Path, RelayLimits
-from nexusnet.reality.long_header import source_connection_id
 from nexusnet.reality.server_connection import RealityServerConnection
 from nexusnet.secret import SecretBytes
 from tests.handshake.setting import PlainPeer
 from tests.handshake.wire import CLIENT, SERVER, Passive, Wire
+from tests.reality.initials import source_connection_id
 
 if TYPE_CHECKING:
     from nexusnet.handshake.connection import Ecn

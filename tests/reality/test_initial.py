@@ -14,11 +14,10 @@ from nexusnet.reality.initial import CryptoFragment, is_answer, open_initial
 from nexusnet.reality.long_header import (
     PacketType,
     parse_long_header,
-    source_connection_id,
     split_datagram,
 )
 from tests.reality.hellos import Hello, message
-from tests.reality.initials import crypto_frame, initial, new_dcid
+from tests.reality.initials import crypto_frame, initial, new_dcid, source_connection_id
 
 RFC_DCID = bytes.fromhex("8394c8f03e515708")
 # RFC 9001 appendix A.3: the server's Initial, protected.

@@ -117,20 +117,6 @@ def _parse_version_1(
     return LongHeaderPacket(packet_type, VERSION_1, dcid, scid, token, start, pn_offset, end)
 
 
-def source_connection_id(datagram: bytes) -> bytes:
-    """Return the Source Connection ID of a long header; empty where there is none.
-
-    It is where all versions have it (RFC 8999 section 5.1), and all that a relay wants to know.
-    """
-    if len(datagram) < 7 or not datagram[0] & HEADER_FORM:
-        return b""
-    length_at = 6 + datagram[5]
-    if length_at >= len(datagram):
-        return b""
-    start = length_at + 1
-    return datagram[start : start + datagram[length_at]]
-
-
 def split_datagram(
     datagram: bytes, first: LongHeaderPacket | None = None
 ) -> Iterator[LongHeaderPacket]:
