@@ -11,6 +11,7 @@
 #include <linux/unaligned.h>
 
 #include "compat/cipher.h"
+#include "proto/pn.h"
 #include "suite.h"
 
 /* RFC 9001 section 5.3: all its AEADs have a tag of 16 bytes. */
@@ -22,7 +23,6 @@
 #define NQD_MASK_LEN 5
 /* RFC 9000 section 17.3.1. */
 #define NQD_SHORT_FORM_MASK 0x1f
-#define NQD_PN_LEN_MASK 0x03
 #define NQD_FIXED_BIT 0x40
 #define NQD_LONG_BIT 0x80
 /* Memory that a cipher's driver may want for each packet: the GCM of all kernels takes less than half. */

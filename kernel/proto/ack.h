@@ -19,9 +19,10 @@
 #define NQD_ACK_YOUNG_PACKETS 100
 /*
  * A shorter round trip than this counts as this: loss detection and pacing are not exact to less than a
- * millisecond (RFC 9002 section 6.1.2), so more than two ACKs in one serve nobody.
+ * millisecond (RFC 9002 section 6.1.2), and an ACK may wait as long (RFC 9221 section 5.2, within
+ * max_ack_delay), so more than one in a millisecond serves nobody.
  */
-#define NQD_ACK_ROUND_MIN (4 * (u64)NSEC_PER_MSEC)
+#define NQD_ACK_ROUND_MIN (8 * (u64)NSEC_PER_MSEC)
 
 /**
  * struct nqd_ack_policy - what is still to be acknowledged, and when

@@ -37,7 +37,6 @@
 #define NQD_CONN_TX_ROOM 576
 /* RFC 9000 section 17.3.1: the first byte of a short header, unprotected. */
 #define NQD_CONN_PHASE_SHIFT 2
-#define NQD_CONN_PN_LEN_MASK 0x03
 
 /* Events, taken with nqd_conn_events(). */
 #define NQD_CONN_EVENT_KEYS_RX 0x0001 /* the peer's packets use new keys: RX generation changed */
@@ -406,7 +405,7 @@ static inline void nqd_conn_app_limited(struct nqd_conn *c)
 static inline enum nqd_drop_reason nqd_conn_rx_begin(struct nqd_conn *c, struct nqd_conn_rx *rx,
 						     u32 truncated_pn)
 {
-	u8 pn_len = (u8)((rx->first_byte & NQD_CONN_PN_LEN_MASK) + 1);
+	u8 pn_len = (u8)((rx->first_byte & NQD_PN_LEN_MASK) + 1);
 
 	if (unlikely(c->state.state != NQD_SESSION_STATE_ACTIVE &&
 		     c->state.state != NQD_SESSION_STATE_CLOSING))

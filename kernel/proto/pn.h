@@ -5,6 +5,9 @@
 
 #include "base.h"
 
+/* RFC 9000 section 17.3.1: bits of the first byte that are the packet number's length less one. */
+#define NQD_PN_LEN_MASK 0x03
+
 u32 nqd_pn_truncate(u64 pn, u8 pn_len);
 u32 nqd_pn_get(const u8 *p, u8 pn_len);
 u8 *nqd_pn_put(u8 *p, u64 pn, u8 pn_len);
