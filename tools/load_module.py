@@ -34,16 +34,21 @@ def obstacle() -> str | None:
     return None
 
 
-def load(path: Path) -> str | None:
-    """Load the module, in the place of one that is loaded; return what went wrong."""
-    if Path(f"/sys/module/{NAME}").exists():
-        subprocess.run(["rmmod", NAME], check=False)
+def load_needed(path: Path) -> None:
+    """Load what a module needs, as far as this kernel has it as modules: insmod does not."""
     listed = subprocess.run(
         ["modinfo", "-F", "depends", str(path)], capture_output=True, text=True, check=False
     )
     for name in (*listed.stdout.strip().split(","), *ALSO):
         if name:
-            subprocess.run(["modprobe", "-q", name], check=False)
+            subprocess.run(["modprobe", "-q", name], capture_output=True, check=False)
+
+
+def load(path: Path) -> str | None:
+    """Load the module, in the place of one that is loaded; return what went wrong."""
+    if Path(f"/sys/module/{NAME}").exists():
+        subprocess.run(["rmmod", NAME], check=False)
+    load_needed(path)
     done = subprocess.run(["insmod", str(path)], capture_output=True, text=True, check=False)
     if done.returncode:
         return f"{done.stderr.strip()}: the kernel's log (`dmesg`) says why"

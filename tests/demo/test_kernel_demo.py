@@ -30,8 +30,9 @@ def test_rows_have_speed_where_it_means_something() -> None:
 
 @pytest.mark.parametrize("output", [b"", b"nonsense", b'{"error": "no such thing"}'])
 def test_a_demo_that_failed_is_a_failure(output: bytes) -> None:
-    failed = _read("here", output, 1)
-    assert len(failed.failures) == 1
+    failed = _read("here", output, 1, "last words")
+    (failure,) = failed.failures
+    assert failure.endswith(("status 1: last words", "no such thing"))
     assert failed.rows() == [["-", "kernel (here)", "FAILED"]]
 
 

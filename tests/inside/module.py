@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tools.load_module import load_needed
+
 NAME: Final = "nexus_quic_dco"
-ALSO: Final = ("aesni_intel", "ghash_clmulni_intel", "udp_tunnel", "ip6_udp_tunnel")
 
 
 def _run(*command: str, check: bool = True) -> str:
@@ -27,10 +28,7 @@ def path() -> str:
 def load(module: str | None = None) -> None:
     """Load it, and first what it needs: without udev nobody else does."""
     module = module or path()
-    depends = _run("modinfo", "-F", "depends", module).strip().split(",")
-    for name in (*depends, *ALSO):
-        if name:
-            _run("modprobe", "-q", name, check=False)
+    load_needed(Path(module))
     _run("ip", "link", "set", "lo", "up")
     _run("insmod", module)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nexus_lab import KERNELS, KunitTotals, Lab, Result
+from nexusnet.demo.kernel import INSIDE
 from tests.kernel.conftest import EVERY_KERNEL, ROOT, Modules
 
 if TYPE_CHECKING:
@@ -65,6 +66,24 @@ def test_layout_header_compiles(kernel: str, modules: Callable[[str], Modules]) 
     header = '#include "uapi/nexus_quic_dco_layout.h"'
     assert header in (ROOT / "kernel/main.c").read_text().splitlines()
     assert modules(kernel)[0].exists()
+
+
+@kernels
+def test_the_demo_can_load_it(kernel: str, modules: Callable[[str], Modules]) -> None:
+    """Each kernel has other modules that it needs, and nobody loads them there."""
+    module, _ = modules(kernel)
+    command = [
+        "sh",
+        "-c",
+        INSIDE,
+        str(module),
+        sys.executable,
+        "-c",
+        "print(open('/proc/modules').read())",
+    ]
+    result = Lab().run(kernel, command, cwd=ROOT, timeout=300)
+    assert result.passed, (result.problems, result.stderr)
+    assert b"nexus_quic_dco " in result.stdout
 
 
 @kernels

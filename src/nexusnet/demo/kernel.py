@@ -22,11 +22,11 @@ QUICK: Final = "uml"
 MINUTES: Final = {QUICK: 4}
 EMULATED_MINUTES: Final = 30
 
-# $0 is the module, the rest the command. Without udev nobody else loads what it needs.
+# $0 is the module, the rest the command, $1 its Python. Without udev nobody loads what it needs.
 INSIDE: Final = """
-modprobe -a -q udp_tunnel ip6_udp_tunnel aesni_intel ghash_clmulni_intel veth tun
+modprobe -a -q veth tun
 ip link set lo up
-insmod "$0" && exec "$@"
+"$1" -m tools.load_module "$0" >&2 && exec "$@"
 """
 
 Say = Callable[[str], None]
@@ -104,11 +104,14 @@ def demo_in_kernel(out: Path, say: Say, seconds: float) -> KernelDemo:
     return _in_lab(out, say, seconds)
 
 
-def _read(where: str, output: bytes, status: int | None, *, has_speed: bool = True) -> KernelDemo:
+def _read(
+    where: str, output: bytes, status: int | None, last: str = "", *, has_speed: bool = True
+) -> KernelDemo:
+    """Return what a demo's JSON says; where there is none, its status and its `last` words."""
     try:
         result: dict[str, Any] = json.loads(output)
     except ValueError:
-        result = {"error": f"it ended with status {status}, and says nothing"}
+        result = {"error": f"it ended with status {status}: {last or 'it says nothing'}"}
     if "error" in result:
         result = {"rows": [], "failures": [result["error"]]}
     return KernelDemo(where, has_speed=has_speed, result=result)
@@ -149,7 +152,8 @@ def _in_lab(out: Path, say: Say, seconds: float) -> KernelDemo:
         )
     except LabError as error:
         return KernelDemo(f"lab, {kernel}", reason=f"the lab: {error}")
-    made = _read(f"lab, {kernel}", done.stdout, done.status, has_speed=kernel == QUICK)
+    last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    made = _read(f"lab, {kernel}", done.stdout, done.status, last, has_speed=kernel == QUICK)
     for problem in done.problems:
         if made.result is not None:
             made.result["failures"].append(f"the kernel complains: {problem}")
