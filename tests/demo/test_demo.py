@@ -15,7 +15,7 @@ import pytest
 from nexusnet.demo.capture import Dissection
 from nexusnet.demo.demo import SITE_NAME
 from nexusnet.demo.errors import DemoError
-from nexusnet.demo.measure import Latency, Transfer, parse_iperf, parse_ping
+from nexusnet.demo.measure import UDP_BUFFER, Latency, Transfer, parse_iperf, parse_ping, udp_buffer
 from nexusnet.demo.namespaces import NETNS_FOLDER, PREFIX, ip, remove_stale, two_ends
 from nexusnet.demo.probe import Sight
 from nexusnet.demo.result import Probed, Result, Row
@@ -53,6 +53,14 @@ def test_iperf_is_read() -> None:
 def test_an_iperf_that_failed(text: str) -> None:
     with pytest.raises(DemoError, match="iperf3"):
         parse_iperf(text, is_udp=False)
+
+
+def test_buffers_are_as_large_as_the_system_allows(tmp_path: Path) -> None:
+    usual, large = tmp_path / "usual", tmp_path / "large"
+    usual.write_text("212992\n")
+    large.write_text("4194304\n")
+    assert udp_buffer([large, usual]) == udp_buffer([usual, large]) == 212992
+    assert udp_buffer([large, large]) == UDP_BUFFER
 
 
 GOOD = Dissection(packets=9, quic=9, datagram_frames=4, ack_frames=4, malformed=0, undecrypted=0)

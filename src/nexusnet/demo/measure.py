@@ -18,6 +18,9 @@ PORT: Final = 5201
 UDP_TRIALS: Final = 5
 UDP_LOSS_GOAL: Final = 1.0
 """Percent."""
+UDP_BUFFER: Final = 2 << 20
+"""Bytes of a socket's buffers, where the system allows as much: most allow a tenth."""
+BUFFER_LIMITS: Final = tuple(Path(f"/proc/sys/net/core/{name}_max") for name in ("rmem", "wmem"))
 IP_UDP_HEADERS: Final = {4: 28, 6: 48}
 
 
@@ -112,7 +115,7 @@ class Load:
         """
         rate, seconds = start, min(self.seconds, 1.0)
         for _ in range(UDP_TRIALS):
-            options = ("-u", "-b", f"{rate:.0f}", "-l", str(size), "-w", "2M")
+            options = ("-u", "-b", f"{rate:.0f}", "-l", str(size), "-w", str(udp_buffer()))
             transfer = self._run(seconds, *options, is_udp=True)
             if (transfer.loss_percent or 0.0) <= UDP_LOSS_GOAL:
                 break
@@ -138,6 +141,15 @@ class Load:
 
     def _cpu_seconds(self) -> float:
         return sum(agent.cpu_seconds() for agent in self.agents)
+
+
+def udp_buffer(limits: Sequence[Path] = BUFFER_LIMITS) -> int:
+    """Return bytes for a UDP socket's buffers: iperf3 gives up where it gets less than it asks for.
+
+    Args:
+        limits: files with the system's limits.
+    """
+    return min(UDP_BUFFER, *(int(limit.read_text()) for limit in limits))
 
 
 def parse_iperf(text: str, *, is_udp: bool) -> tuple[float, float | None]:
