@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/*
- * Initial packets, which everyone on the path can open (RFC 9001 section 5.2): a server in mode
- * reality looks into those of strangers, and there may be a thousand of them a second.
- */
-#include "engine.h"
+#include "initial.h"
+#include "crypto.h"
 
 #include <linux/errno.h>
 #include <linux/string.h>

@@ -25,9 +25,10 @@ from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.flood import Flood
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE
 from nexusnet.quic.errors import QuicError
+from nexusnet.reality.authenticator import Sight
 from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.crypto_stream import Progress
-from nexusnet.reality.decision import Accept, Decision, InitialFacts, Relay
+from nexusnet.reality.decision import Accept, Decision, InitialFacts, Reason, Relay
 from nexusnet.reality.flows import Flow, FlowState, FlowTable, Path, RelayLimits
 from nexusnet.reality.initial import is_answer, open_initial
 from nexusnet.reality.long_header import (
@@ -91,7 +92,12 @@ class Upstream(Protocol):
 
 
 class HelloDecider(Protocol):
-    """Decides about a whole ClientHello, see `decision.Decider`."""
+    """Decides about hellos, see `decision.Decider`."""
+
+    def glance(
+        self, datagram: bytes, packet: LongHeaderPacket, *, now: float, wall: float
+    ) -> Reason | Sight:
+        """Return why a client's first datagram is relayed, or what else is to be seen of it."""
 
     def decide(self, message: bytes, facts: InitialFacts, *, now: float, wall: float) -> Decision:
         """Return who sent it."""
@@ -189,9 +195,7 @@ class Demultiplexer:
             and not self.flows.knows(packet.dcid)
             and not self._sessions.knows(packet.dcid)
         ):
-            flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
-            self._undecided.append((now + self._limits.undecided, flow))
-            self._to_target(flow, datagram, now, packet)
+            self._begin(datagram, path, packet, now)
         else:
             self._relay(datagram, path, packet.dcid, now)
 
@@ -274,22 +278,32 @@ class Demultiplexer:
         self.flows.remove(flow)
         self._upstream.close(flow.number)
 
-    def _to_target(
-        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None = None
-    ) -> None:
+    def _to_target(self, flow: Flow, datagram: Received, now: float) -> None:
         # The mirror first: what the target gets, and when, depends on nothing that follows.
         self._upstream.send(flow.number, datagram.data, datagram.ecn)
         self.flows.touch(flow, now)
         if flow.state is FlowState.UNDECIDED:
-            self._inspect(flow, datagram, now, first)
+            self._inspect(flow, datagram, now)
 
     # The decision
 
-    def _inspect(
-        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None
-    ) -> None:
+    def _begin(self, datagram: Received, path: Path, packet: LongHeaderPacket, now: float) -> None:
+        """Step 3. The mirror comes first here as well."""
+        flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
+        data = datagram.data
+        self._upstream.send(flow.number, data, datagram.ecn)
+        seen = self._decider.glance(data, packet, now=now, wall=self._wall_clock())
+        if isinstance(seen, Reason):
+            self._reject(flow, seen, now)
+            return
+        self._undecided.append((now + self._limits.undecided, flow))
+        # Where its first packet does not open another one behind it may.
+        if seen is Sight.UNCLEAR or packet.end < len(data):
+            self._inspect(flow, datagram, now)
+
+    def _inspect(self, flow: Flow, datagram: Received, now: float) -> None:
         opened = False
-        for packet in split_datagram(datagram.data, first):
+        for packet in split_datagram(datagram.data):
             if packet.packet_type is not PacketType.INITIAL or packet.dcid != flow.dcid:
                 continue
             try:
