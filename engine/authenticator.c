@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "authenticator.h"
 #include "hello.h"
+#include "hmac.h"
 
 #include <linux/errno.h>
 #include <linux/string.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdlib.h>
 
 #define RANDOM_END (NQE_HELLO_RANDOM_AT + NQE_HELLO_RANDOM)
-#define HASH_LEN 32 /* SHA-256 */
+#define HASH_LEN NQE_HMAC_LEN
 #define TAG_LEN (NQE_HELLO_RANDOM - NQE_AUTHENTICATOR_PLAINTEXT)
 
 static const char nqe_label_hello[] = "quic-reality v1 ch";
@@ -27,7 +26,7 @@ static const u8 nqe_base_point[NQE_HELLO_SHARE] = { 9 };
  * @peer: the public key that it is made with
  * @sha256: fetched once, as the rest: libcrypto takes longer to find them than to use them
  * @digest: of SHA-256
- * @hmac: HMAC-SHA256
+ * @hmac: for HKDF
  * @aes: AES-256-GCM
  * @aead: of AES-256-GCM
  * @psk: pre-shared key
@@ -37,7 +36,7 @@ struct nqe_opener {
 	EVP_PKEY *peer;
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
-	EVP_MAC_CTX *hmac;
+	struct nqe_hmac *hmac;
 	EVP_CIPHER *aes;
 	EVP_CIPHER_CTX *aead;
 	u8 psk[NQE_AUTHENTICATOR_KEY];
@@ -67,22 +66,6 @@ static EVP_PKEY_CTX *nqe_opener_exchange(const u8 *private_key)
 	return ctx;
 }
 
-static EVP_MAC_CTX *nqe_opener_hmac(void)
-{
-	char name[] = "SHA256";
-	OSSL_PARAM digest[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-				OSSL_PARAM_construct_end() };
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-
-	EVP_MAC_free(mac);
-	if (ctx && EVP_MAC_CTX_set_params(ctx, digest) != 1) {
-		EVP_MAC_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
-}
-
 struct nqe_opener *nqe_opener_new(const u8 *private_key, const u8 *psk)
 {
 	struct nqe_opener *o = calloc(1, sizeof(*o));
@@ -95,7 +78,7 @@ struct nqe_opener *nqe_opener_new(const u8 *private_key, const u8 *psk)
 					      sizeof(nqe_base_point));
 	o->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	o->digest = EVP_MD_CTX_new();
-	o->hmac = nqe_opener_hmac();
+	o->hmac = nqe_hmac_new();
 	o->aes = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	o->aead = EVP_CIPHER_CTX_new();
 	if (o->exchange && o->peer && o->sha256 && o->digest && o->hmac && o->aes && o->aead)
@@ -111,11 +94,16 @@ void nqe_opener_free(struct nqe_opener *o)
 	EVP_PKEY_free(o->peer);
 	EVP_MD_CTX_free(o->digest);
 	EVP_MD_free(o->sha256);
-	EVP_MAC_CTX_free(o->hmac);
+	nqe_hmac_free(o->hmac);
 	EVP_CIPHER_CTX_free(o->aead);
 	EVP_CIPHER_free(o->aes);
 	OPENSSL_cleanse(o->psk, sizeof(o->psk));
 	free(o);
+}
+
+struct nqe_hmac *nqe_opener_hmac(struct nqe_opener *o)
+{
+	return o->hmac;
 }
 
 static bool nqe_opener_try_share(struct nqe_opener *o, const u8 *share, u8 *shared)
@@ -145,18 +133,6 @@ static int nqe_authenticator_digest(struct nqe_opener *o, const u8 *hello, u32 l
 		       : -EIO;
 }
 
-static int nqe_authenticator_hmac(struct nqe_opener *o, const u8 *key, const u8 *text, u32 len,
-				  u8 *out)
-{
-	size_t n;
-
-	return EVP_MAC_init(o->hmac, key, HASH_LEN, NULL) == 1 &&
-			       EVP_MAC_update(o->hmac, text, len) == 1 &&
-			       EVP_MAC_final(o->hmac, out, &n, HASH_LEN) == 1
-		       ? 0
-		       : -EIO;
-}
-
 /* HKDF-Expand (RFC 5869 section 2.3), @blocks times a hash long. */
 static int nqe_authenticator_expand(struct nqe_opener *o, const u8 *prk, const char *label, u8 *out,
 				    u32 blocks)
@@ -168,8 +144,8 @@ static int nqe_authenticator_expand(struct nqe_opener *o, const u8 *prk, const c
 	for (i = 0; i < blocks && !err; i++) {
 		memcpy(text + before, label, label_len);
 		text[before + label_len] = (u8)(i + 1);
-		err = nqe_authenticator_hmac(o, prk, text, before + label_len + 1,
-					     out + i * HASH_LEN);
+		err = nqe_hmac(o->hmac, prk, HASH_LEN, text, before + label_len + 1,
+			       out + i * HASH_LEN);
 		memcpy(text, out + i * HASH_LEN, HASH_LEN);
 		before = HASH_LEN;
 	}
@@ -185,7 +161,7 @@ static int nqe_authenticator_derive(struct nqe_opener *o, struct nqe_hello_keys 
 
 	memcpy(secret, shared, NQE_AUTHENTICATOR_KEY);
 	memcpy(secret + NQE_AUTHENTICATOR_KEY, o->psk, NQE_AUTHENTICATOR_KEY);
-	err = nqe_authenticator_hmac(o, salt, secret, sizeof(secret), keys->prk);
+	err = nqe_hmac(o->hmac, salt, HASH_LEN, secret, sizeof(secret), keys->prk);
 	OPENSSL_cleanse(secret, sizeof(secret));
 	if (!err)
 		err = nqe_authenticator_expand(o, keys->prk, nqe_label_hello, keys->block, 2);

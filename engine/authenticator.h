@@ -6,7 +6,7 @@
 #ifndef NQE_AUTHENTICATOR_H
 #define NQE_AUTHENTICATOR_H
 
-#include <linux/types.h>
+#include "hmac.h"
 
 #define NQE_AUTHENTICATOR_KEY 32
 #define NQE_AUTHENTICATOR_PLAINTEXT 16
@@ -24,6 +24,8 @@ struct nqe_opener;
 struct nqe_opener *nqe_opener_new(const u8 *private_key, const u8 *psk);
 /* Wipes it. */
 void nqe_opener_free(struct nqe_opener *o);
+/* The opener's own, for others while it rests. */
+struct nqe_hmac *nqe_opener_hmac(struct nqe_opener *o);
 
 /**
  * nqe_authenticator_open - open the authenticator of a ClientHello

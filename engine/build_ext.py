@@ -21,7 +21,7 @@ import cffi
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "nexusnet._engine"
 HEADERS = "".join(
-    f'#include "{name}.h"\n' for name in ("engine", "initial", "inspect", "relay")
+    f'#include "{name}.h"\n' for name in ("engine", "hmac", "initial", "inspect", "relay")
 )
 INCLUDES = ["engine/shim", "engine", "kernel", "kernel/proto"]
 # Linked as one program: a packet passes a dozen small functions of the core, in as many files.

@@ -6,10 +6,11 @@
 #ifndef NQE_INITIAL_H
 #define NQE_INITIAL_H
 
-#include <linux/types.h>
+#include "hmac.h"
 
 /**
  * nqe_initial_open - open an Initial packet of QUIC v1 in place
+ * @hmac: derives the keys
  * @dcid: Destination Connection ID of the client's first Initial: whoever saw it has the keys
  * @dcid_len: its bytes
  * @from_client: whose packet it is
@@ -21,7 +22,7 @@
  * Return: bytes of the header; the payload is what follows but for the tag at its end. -EBADMSG: not
  * authentic, or too short to be; -EIO or -ENOMEM where libcrypto fails.
  */
-int nqe_initial_open(const u8 *dcid, u32 dcid_len, bool from_client, u8 *packet, u32 pn_offset,
-		     u32 len, u64 *pn);
+int nqe_initial_open(struct nqe_hmac *hmac, const u8 *dcid, u32 dcid_len, bool from_client,
+		     u8 *packet, u32 pn_offset, u32 len, u64 *pn);
 
 #endif

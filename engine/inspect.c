@@ -41,7 +41,8 @@ enum nqe_inspection nqe_inspect(struct nqe_opener *o, const u8 *dcid, u32 dcid_l
 	if (len > sizeof(work))
 		return NQE_INSPECT_UNCLEAR;
 	memcpy(work, packet, len);
-	header = nqe_initial_open(dcid, dcid_len, true, work, pn_offset, len, &pn);
+	header = nqe_initial_open(nqe_opener_hmac(o), dcid, dcid_len, true, work, pn_offset, len,
+				  &pn);
 	if (header < 0)
 		return header == -EBADMSG ? NQE_INSPECT_CLOSED : NQE_INSPECT_UNCLEAR;
 	hello = nqe_hello_find(work + header, len - NQE_CRYPTO_TAG - (u32)header, &hello_len);

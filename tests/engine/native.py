@@ -43,12 +43,13 @@ struct iovec { void *iov_base; size_t iov_len; };
 """
 HEADERS = [
     "vnet.h", "ip.h", "segment.h", "coalesce.h", "crypto.h", "route.h", "queue.h", "icmp.h",
-    "udp.h", "lookup.h", "screen.h", "tun.h", "initial.h", "hello.h", "authenticator.h",
+    "udp.h", "lookup.h", "screen.h", "tun.h", "hmac.h", "initial.h", "hello.h", "authenticator.h",
     "inspect.h",
 ]  # fmt: skip
 SOURCES = [
     "ip.c", "segment.c", "coalesce.c", "crypto.c", "route.c", "queue.c", "icmp.c", "udp.c",
-    "lookup.c", "screen.c", "tun.c", "initial.c", "hello.c", "authenticator.c", "inspect.c",
+    "lookup.c", "screen.c", "tun.c", "hmac.c", "initial.c", "hello.c", "authenticator.c",
+    "inspect.c",
 ]  # fmt: skip
 
 
