@@ -265,4 +265,7 @@ class Decider:
 
 def _first(*checks: Check) -> Reason | None:
     """Return the first reason that holds."""
-    return next((reason for reason, holds in checks if holds), None)
+    for reason, holds in checks:
+        if holds:
+            return reason
+    return None
