@@ -15,6 +15,8 @@ TAG_LENGTH: Final = 16
 
 _HMAC: Final = ffi.gc(lib.nqe_hmac_new(), lib.nqe_hmac_free)
 """Of one thread, that of the event loop."""
+if not _HMAC:
+    raise ImportError("libcrypto has no HMAC-SHA256")
 
 PADDING: Final = 0x00
 PING: Final = 0x01
