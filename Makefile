@@ -74,7 +74,7 @@ bench: setup ## benchmarks, results in out/bench; BENCH="--quick tunnel", BENCH=
 bench-kernel: setup ## the module beside WireGuard and ovpn in the lab: instructions a packet, TCP goodput
 	@$(PY) -m bench kernel $(BENCH)
 
-fuzz: setup ## fuzz the protocol core: SECONDS=60 or RUNS=10000000; prints the lines reached
+fuzz: setup ## fuzz the protocol core and what reads hellos: SECONDS=60 or RUNS=10000000; prints the lines reached
 	$(PY) -m fuzz $(if $(RUNS),--runs $(RUNS),$(if $(SECONDS),--seconds $(SECONDS)))
 
 format: setup ## let ruff rewrite

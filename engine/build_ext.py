@@ -20,7 +20,9 @@ import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "nexusnet._engine"
-HEADERS = '#include "engine.h"\n#include "authenticator.h"\n#include "relay.h"\n'
+HEADERS = "".join(
+    f'#include "{name}.h"\n' for name in ("engine", "hmac", "initial", "inspect", "relay")
+)
 INCLUDES = ["engine/shim", "engine", "kernel", "kernel/proto"]
 # Linked as one program: a packet passes a dozen small functions of the core, in as many files.
 OPTIMISE = ["-O3", "-flto=auto"]
@@ -37,7 +39,7 @@ SHARED = [
 CONSTANTS = [
     "NQD_LOCAL_CIDS_MAX", "NQD_PEER_CIDS_MAX", "NQD_CID_MAX_LEN", "NQE_RESET_TOKEN",
     "NQE_TUN_NAME", "NQE_CRYPTO_MAX_KEY", "NQE_CRYPTO_IV", "NQE_CRYPTO_MAX_SECRET",
-    "NQE_AUTHENTICATOR_KEY", "NQE_AUTHENTICATOR_PLAINTEXT",
+    "NQE_AUTHENTICATOR_KEY", "NQE_AUTHENTICATOR_PLAINTEXT", "NQE_HELLO_RANDOM",
     "NQE_RELAY_CIDS", "NQE_RELAY_CID_LEN", "NQE_RELAY_READY",
 ]  # fmt: skip
 # The kernel's type names, and what is used by pointer alone.

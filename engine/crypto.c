@@ -218,16 +218,9 @@ int nqe_crypto_masks(struct nqe_crypto *c, const u8 *samples, u8 *masks, u32 cou
 	return 0;
 }
 
-/*
- * HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context. Every output here is at most one
- * hash long, so HKDF-Expand (RFC 5869 section 2.3) is a single HMAC of the label and the byte 1.
- */
-static int nqe_crypto_expand(const struct nqe_crypto_suite *s, const u8 *secret, const char *label,
-			     u8 *out, u32 len)
+u32 nqe_crypto_info(const char *label, u32 len, u8 *info)
 {
-	u8 info[64], block[EVP_MAX_MD_SIZE];
 	size_t label_len = strlen(label);
-	unsigned int block_len;
 	u32 n = 0;
 
 	put_unaligned_be16((u16)len, info);
@@ -239,6 +232,16 @@ static int nqe_crypto_expand(const struct nqe_crypto_suite *s, const u8 *secret,
 	n += (u32)label_len;
 	info[n++] = 0; /* no context */
 	info[n++] = 1; /* first and only block */
+	return n;
+}
+
+static int nqe_crypto_expand(const struct nqe_crypto_suite *s, const u8 *secret, const char *label,
+			     u8 *out, u32 len)
+{
+	u8 info[NQE_CRYPTO_INFO], block[EVP_MAX_MD_SIZE];
+	u32 n = nqe_crypto_info(label, len, info);
+	unsigned int block_len;
+
 	if (!HMAC(s->hash(), secret, (int)s->secret_len, info, n, block, &block_len) ||
 	    block_len < len)
 		return -EIO;
@@ -260,20 +263,6 @@ int nqe_crypto_derive(u32 suite, const u8 *secret, u8 *key, u8 *iv, u8 *hp)
 	if (!err && hp)
 		err = nqe_crypto_expand(s, secret, "quic hp", hp, s->key_len);
 	return err;
-}
-
-int nqe_crypto_initial_secret(const u8 *dcid, u32 len, bool client, u8 *secret)
-{
-	static const u8 salt[] = { 0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17,
-				   0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a };
-	const struct nqe_crypto_suite *s =
-		nqe_crypto_suite(NQD_CIPHER_SUITE_AES_128_GCM_SHA256);
-	u8 initial[EVP_MAX_MD_SIZE];
-
-	if (!HMAC(s->hash(), salt, sizeof(salt), dcid, len, initial, NULL))
-		return -EIO;
-	return nqe_crypto_expand(s, initial, client ? "client in" : "server in", secret,
-				 s->secret_len);
 }
 
 int nqe_crypto_next_secret(u32 suite, const u8 *secret, u8 *next)

@@ -11,6 +11,7 @@
 #include "uapi/nexus_quic_dco.h"
 
 #define NQE_CRYPTO_TAG 16 /* every suite's AEAD tag (RFC 9001 section 5.3) */
+#define NQE_CRYPTO_INFO 64 /* room for what nqe_crypto_info() writes; labels of ours are short */
 #define NQE_CRYPTO_SAMPLE 16 /* RFC 9001 section 5.4.2 */
 #define NQE_CRYPTO_MASK 5 /* RFC 9001 section 5.4.1 */
 #define NQE_CRYPTO_IV 12
@@ -151,11 +152,16 @@ int nqe_crypto_masks(struct nqe_crypto *c, const u8 *samples, u8 *masks, u32 cou
  */
 int nqe_crypto_derive(u32 suite, const u8 *secret, u8 *key, u8 *iv, u8 *hp);
 
-/*
- * Secret of the Initial packets of a client or a server, for AES-128-GCM; @dcid: the client's first
- * Destination Connection ID (RFC 9001 section 5.2). 0, or -EIO where libcrypto fails.
+/**
+ * nqe_crypto_info - what HKDF-Expand-Label makes an HMAC of (RFC 8446 section 7.1)
+ * @label: without "tls13 "
+ * @len: bytes of output, at most one hash: HKDF-Expand (RFC 5869 section 2.3) is a single HMAC then,
+ * of the label, an empty context and the byte 1
+ * @info: out, NQE_CRYPTO_INFO bytes of room
+ *
+ * Return: bytes of @info.
  */
-int nqe_crypto_initial_secret(const u8 *dcid, u32 len, bool client, u8 *secret);
+u32 nqe_crypto_info(const char *label, u32 len, u8 *info);
 
 /*
  * The next generation's secret ("quic ku", RFC 9001 section 6.1). @next may be @secret. Returns as

@@ -461,20 +461,4 @@ u32 nqe_route_session(struct nqe_engine *e, u32 device, u8 family, const u8 *ip,
 int nqe_source_allow(struct nqe_engine *e, u32 session, u8 family, const u8 *ip, u8 len);
 int nqe_source_deny(struct nqe_engine *e, u32 session, u8 family, const u8 *ip, u8 len);
 
-/**
- * nqe_initial_open - open an Initial packet of QUIC v1 in place; needs no engine
- * @dcid: Destination Connection ID of the client's first Initial: whoever saw it has the keys
- * @dcid_len: its bytes
- * @from_client: whose packet it is
- * @packet: the packet, from its first byte on
- * @pn_offset: where its packet number is
- * @len: bytes of the packet, tag included
- * @pn: packet number out, as it stands there: an early one needs no more
- *
- * Return: bytes of the header; the payload is what follows but for the tag at its end. -EBADMSG: not
- * authentic, or too short to be; -EIO or -ENOMEM where libcrypto fails.
- */
-int nqe_initial_open(const u8 *dcid, u32 dcid_len, bool from_client, u8 *packet, u32 pn_offset,
-		     u32 len, u64 *pn);
-
 #endif

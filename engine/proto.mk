@@ -47,10 +47,11 @@ $(OUT)/$(1)/libnqdproto.a: $(PROTO_SRC:kernel/proto/%.c=$(OUT)/$(1)/%.o)
 $(OUT)/$(1)/vectors: tests/proto/wire/vectors_main.c kernel/tests/vectors_generated.h $(OUT)/$(1)/libnqdproto.a
 	$(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) $(LDFLAGS_$(1)) -o $$@ $$< $(OUT)/$(1)/libnqdproto.a
 endef
-FUZZ_SHARED := fuzz/frames.c fuzz/conn_home.c
+# Of the engine: what reads strangers' bytes and needs no library.
+FUZZ_SHARED := fuzz/frames.c fuzz/conn_home.c engine/hello.c
 define fuzzer
-$(OUT)/$(1)/fuzz_%: fuzz/fuzz_%.c $(FUZZ_SHARED) $(wildcard fuzz/*.h) $(OUT)/$(1)/libnqdproto.a
-	$(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) -Ifuzz -o $$@ $$< $(FUZZ_SHARED) $(OUT)/$(1)/libnqdproto.a $(LDFLAGS_$(1))
+$(OUT)/$(1)/fuzz_%: fuzz/fuzz_%.c $(FUZZ_SHARED) $(wildcard fuzz/*.h) engine/hello.h $(OUT)/$(1)/libnqdproto.a
+	$(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) -Ifuzz -Iengine -o $$@ $$< $(FUZZ_SHARED) $(OUT)/$(1)/libnqdproto.a $(LDFLAGS_$(1))
 endef
 $(foreach f,fuzz cover,$(eval $(call fuzzer,$(f))))
 $(foreach f,m64 m32 m32san ubsan asan ppc64 fuzz cover,$(eval $(call flavour,$(f))))

@@ -2,7 +2,8 @@
 """Rewrites the seeds in `fuzz/corpus/`: `python -m fuzz.seeds`.
 
 Of the frame parser's, one comes from each golden vector that differs in its type or its verdict
-from those before. The scripts of the other targets are the smallest of what earlier runs kept in
+from those before. Of the hello's, one comes from each hello of qr1.json, behind a CRYPTO frame's
+header. The scripts of the other targets are the smallest of what earlier runs kept in
 `build/fuzz/` that together reach every edge; with none there, what is checked in stays.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from fuzz.__main__ import FOUND, SEEDS, program
 from nexus_sim.core import ROOT
+from nexusnet.quic.varint import encode_varint
 
 MAX_FRAME_SEED = 200
 
@@ -40,6 +42,18 @@ def frame_seeds() -> int:
                 seen.add(kind)
                 write(folder, data)
     return len(seen)
+
+
+def hello_seeds() -> int:
+    """Write hellos that come from golden vectors; return how many."""
+    folder = SEEDS / "hello"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    vectors = json.loads((ROOT / "vectors" / "qr1.json").read_text())["vectors"]
+    for vector in vectors:
+        data = bytes.fromhex(vector["message"])
+        write(folder, b"\x06\0" + encode_varint(len(data)) + data)
+    return len(vectors)
 
 
 def script_seeds(target: str) -> int:
@@ -70,6 +84,7 @@ def script_seeds(target: str) -> int:
 def main() -> None:
     """Rewrite all seeds."""
     print(f"frame: {frame_seeds()} seeds")
+    print(f"hello: {hello_seeds()} seeds")
     for target in ("recovery", "conn"):
         print(f"{target}: {script_seeds(target)} seeds")
 

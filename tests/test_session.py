@@ -228,6 +228,14 @@ def test_newest_ranges_never_forget_a_duplicate(numbers: set[int], floor: int) -
         assert kept.duplicate_floor == floor
 
 
+def test_endpoints_as_the_handshake_writes_them() -> None:
+    assert Endpoint(ip_address("192.0.2.1"), 443).text == ("192.0.2.1", 443)
+    link_local = Endpoint(ip_address("fe80::1"), 5, scope_id=3)
+    assert link_local.text == ("fe80::1%3", 5)
+    assert "%3" not in repr(link_local)
+    assert link_local == replace(link_local)
+
+
 def test_secret_bytes() -> None:
     one = SecretBytes(b"very secret")
     assert repr(one) == str(one) == "<secret, 11 bytes>"

@@ -215,9 +215,12 @@ def _relayed() -> list[RealityVector]:
     small = _case("share_of_small_order")
     version, size = _case("another_quic_version"), _case("initial_too_small")
     cut, longer = _case("cut_off"), _case("trailing_byte")
+    twice = _case("extension_twice", extra=[(0x0A0A, b""), (0x0A0A, b"")])
     return [
-        _invalid(cut, cut.sealed()[:-1], Reason.MALFORMED),
-        _invalid(longer, longer.sealed() + b"\0", Reason.MALFORMED),
+        # No share can be found in them, whatever their authenticator was.
+        _invalid(cut, cut.sealed()[:-1], Reason.NO_SHARE),
+        _invalid(longer, longer.sealed() + b"\0", Reason.NO_SHARE),
+        _invalid(twice, twice.sealed(twice.plaintext()), Reason.MALFORMED),
         _invalid(version, version.sealed(), Reason.NOT_QUIC_V1, version=0x6B3343CF),
         _invalid(size, size.sealed(), Reason.INITIAL_TOO_SMALL, datagram_size=1199),
         one("session_id", Reason.SESSION_ID, session_id=bytes(32)),

@@ -49,15 +49,23 @@ MAX_MTU: Final = 65535
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end of a UDP flow; ``scope_id``: interface index of a link-local address, else 0."""
+    """One end of a UDP flow; ``scope_id``: interface index of a link-local address, else 0.
+
+    Attributes:
+        text: address, with ``%scope`` where there is one, and port, as the handshake writes them.
+    """
 
     address: Address
     port: int
     scope_id: int = 0
+    text: tuple[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         in_range("port", self.port, 1, MAX_PORT)
         in_range("scope_id", self.scope_id, 0, U32_MAX)
+        # Once, not for each datagram: those who receive keep the endpoints of thousands of peers.
+        host = f"{self.address}%{self.scope_id}" if self.scope_id else str(self.address)
+        object.__setattr__(self, "text", (host, self.port))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import hashlib
 import os
 import re
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +43,13 @@ struct iovec { void *iov_base; size_t iov_len; };
 """
 HEADERS = [
     "vnet.h", "ip.h", "segment.h", "coalesce.h", "crypto.h", "route.h", "queue.h", "icmp.h",
-    "udp.h", "lookup.h", "screen.h", "tun.h",
+    "udp.h", "lookup.h", "screen.h", "tun.h", "hmac.h", "initial.h", "hello.h", "authenticator.h",
+    "inspect.h",
 ]  # fmt: skip
 SOURCES = [
     "ip.c", "segment.c", "coalesce.c", "crypto.c", "route.c", "queue.c", "icmp.c", "udp.c",
-    "lookup.c", "screen.c", "tun.c",
+    "lookup.c", "screen.c", "tun.c", "hmac.c", "initial.c", "hello.c", "authenticator.c",
+    "inspect.c",
 ]  # fmt: skip
 
 
@@ -70,29 +74,50 @@ def declarations(headers: list[str]) -> str:
     return PRELUDE + offered
 
 
-@functools.cache
-def load() -> tuple[Any, Any]:
-    """Compile what changed and open it: (ffi, lib), whose C types no type checker knows."""
+def _compile(name: str, *options: str | Path) -> Path:
+    """The shared object of this name, made from the sources as they are."""
     flavour = os.environ.get("NEXUS_ENGINE_FLAVOUR", "ubsan")
-    sources = [f"engine/{name}" for name in SOURCES]
     inputs = sorted(
         [*ROOT.glob("engine/**/*.[ch]"), *ROOT.glob("kernel/**/*.[ch]"), Path(__file__)]
     )
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
-    target = ROOT / "build" / "engine-tests" / f"{flavour}-{digest}.so"
+    target = ROOT / "build" / "engine-tests" / f"{name}{flavour}-{digest}.so"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_suffix(f".{os.getpid()}")
         subprocess.run(
             ["gcc", "-std=gnu11", "-O1", "-g", "-fPIC", "-shared", "-fno-strict-aliasing",
-             "-D_GNU_SOURCE", *WARNINGS, *FLAVOURS[flavour], *INCLUDES, "-o", scratch, *sources,
-             "-lcrypto"],
+             "-D_GNU_SOURCE", *WARNINGS, *FLAVOURS[flavour], *INCLUDES, *options, "-o", scratch,
+             *(f"engine/{source}" for source in SOURCES), "-lcrypto"],
             cwd=ROOT, check=True,
         )  # fmt: skip
         scratch.rename(target)
+    return target
+
+
+@functools.cache
+def load() -> tuple[Any, Any]:
+    """Compile what changed and open it: (ffi, lib), whose C types no type checker knows."""
     ffi = cffi.FFI()
     ffi.cdef(declarations(HEADERS))
-    return ffi, ffi.dlopen(str(target))
+    return ffi, ffi.dlopen(str(_compile("")))
+
+
+def load_counting(calls: Sequence[str]) -> tuple[Any, Any]:
+    """The same, but with a variable `count_...` for each of these functions of libcrypto's EVP."""
+    counters = "".join(f"extern unsigned long count_{call};\n" for call in calls)
+    wrappers = "".join(
+        f"#define {call}(...) (count_{call}++, {call}(__VA_ARGS__))\n" for call in calls
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".h") as header:
+        # Defined in each object: with -fcommon the linker makes one of all.
+        defined = counters.replace("extern ", "")
+        header.write(f"#include <openssl/evp.h>\n{defined}{wrappers}")
+        header.flush()
+        made = _compile("counting-", "-fcommon", "-include", header.name)
+    ffi = cffi.FFI()
+    ffi.cdef(declarations(HEADERS) + counters)
+    return ffi, ffi.dlopen(str(made))
 
 
 def octets(data: bytes) -> Any:

@@ -16,7 +16,7 @@ from tests.engine.native import ROOT
 
 UNITS = [
     "test_segment.py", "test_coalesce.py", "test_crypto.py", "test_tables.py", "test_queue.py",
-    "test_icmp.py", "test_udp.py", "test_screen.py",
+    "test_icmp.py", "test_udp.py", "test_screen.py", "test_hello.py", "test_inspect.py",
 ]  # fmt: skip
 
 

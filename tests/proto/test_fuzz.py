@@ -9,7 +9,7 @@ import pytest
 from fuzz.__main__ import FOUND, SEEDS, TARGETS, fuzz
 from nexus_sim.core import ROOT
 
-RUNS = {"frame": 40_000, "recovery": 6_000, "conn": 6_000}
+RUNS = {"frame": 40_000, "hello": 40_000, "recovery": 6_000, "conn": 6_000}
 
 pytestmark = pytest.mark.skipif(
     shutil.which("clang") is None, reason="clang (with libFuzzer) not installed: run tools/setup"
@@ -27,4 +27,4 @@ def test_short_run(target: str, tmp_path: Path) -> None:
     )
     assert outcome.runs >= RUNS[target]
     # Else the target has gone blind, whatever it does not find.
-    assert outcome.edges > {"frame": 300, "recovery": 700, "conn": 1500}[target]
+    assert outcome.edges > {"frame": 300, "hello": 50, "recovery": 700, "conn": 1500}[target]

@@ -15,6 +15,7 @@ from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEven
 
 from nexusnet.handshake.acceptor import Acceptor, Limits
 from nexusnet.handshake.datagram import Address, Received, Transmit
+from nexusnet.reality.authenticator import Sight
 from nexusnet.reality.client_hello import parse_client_hello
 from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.decision import Accept, Decision, InitialFacts, Reason, Relay
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nexusnet.handshake.engine import HandshakeEngine
     from nexusnet.handshake.profile import EngineConfig
     from nexusnet.reality.demultiplexer import HelloDecider
+    from nexusnet.reality.long_header import LongHeaderPacket
     from nexusnet.reality.template import FlightPlan, Template
 
 TARGET: Address = ("203.0.113.5", 443)
@@ -49,6 +51,12 @@ class NameDecider:
         self.name = name
         self.seen: set[bytes] = set()
         self.decided: list[tuple[bytes, InitialFacts]] = []
+
+    def glance(
+        self, datagram: bytes, packet: LongHeaderPacket, *, now: float, wall: float
+    ) -> Reason | Sight:
+        del datagram, packet, now, wall
+        return Sight.UNCLEAR
 
     def decide(self, message: bytes, facts: InitialFacts, *, now: float, wall: float) -> Decision:
         del now, wall

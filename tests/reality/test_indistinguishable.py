@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from nexusnet.handshake.datagram import Received
+from nexusnet.handshake.datagram import Received, Transmit
 from nexusnet.handshake.engine import HandshakeEngine, Phase
 from nexusnet.handshake.errors import RelayedError
-from nexusnet.reality.decision import Reason
+from nexusnet.reality.decision import InitialFacts, Reason
 from nexusnet.reality.demultiplexer import Fate
 from nexusnet.reality.template import Template
 from tests.handshake.wire import CLIENT, SERVER, Weather, Wire
-from tests.reality.port import TARGET, Port, Site, sent_to
+from tests.reality.hellos import Hello, genuine, with_random
+from tests.reality.initials import hello_datagrams
+from tests.reality.port import SITE_NAME, TARGET, Port, Site, sent_to
 from tests.reality.qr1 import (
+    ALICE,
+    SERVER_KEY,
     WALL,
     client_config,
     decider,
@@ -34,10 +38,15 @@ from tests.reality.qr1 import (
 
 if TYPE_CHECKING:
     from nexusnet.handshake.credentials import Credentials
-    from nexusnet.handshake.datagram import Address, Transmit
+    from nexusnet.handshake.datagram import Address
 
 OTHER: Address = ("198.51.100.7", 50001)
 Note = tuple[float, str, int, int]
+
+
+@pytest.fixture(scope="module")
+def template(site_credentials: Credentials) -> Template:
+    return Template.of(observe_site(site_credentials, 4))
 
 
 class Observer(Wire):
@@ -108,6 +117,46 @@ def test_good_and_bad_authenticators_look_the_same(
     assert good[:end] == bad[:end]
 
 
+def refused_at_once(site: Credentials, template: Template, message: bytes) -> list[Note]:
+    """Return all that was to be seen of a hello in one CRYPTO frame, and of the site's answer."""
+    wire = Observer(weather=Weather(delay=0.01))
+    wire.attach(TARGET, Site(site))
+    deciding = decider(template)
+    replayed = genuine_hello()
+    deciding.decide(replayed, InitialFacts(1, 1250), now=0.0, wall=WALL)
+    port = Port(server_config(template), wire, decider=deciding, template=template, wall=WALL)
+    (datagram,) = hello_datagrams(message or replayed, b"eight ID")
+    wire.send([Transmit(datagram, CLIENT, SERVER)])
+    wire.settle(1.0)
+    assert port.demultiplexer.reasons.total() == 1
+    assert port.accepted == []
+    return wire.notes
+
+
+def genuine_hello(short_id: bytes = ALICE, skew: int = 0) -> bytes:
+    shape = Hello(server_name=SITE_NAME)
+    public = SERVER_KEY.public_key()
+    return genuine(public, unix_time=int(WALL) + skew, short_id=short_id, hello=shape)[0]
+
+
+def test_whole_hellos_that_get_nobody_in_look_the_same(
+    site_credentials: Credentials, template: Template
+) -> None:
+    """The engine's first look: strangers, other servers' clients, replays."""
+    hellos = {
+        "no authenticator": with_random(genuine_hello(), bytes(32)),
+        "no usable share": with_random(Hello(SITE_NAME, share=bytes(32)).encode(), bytes(32)),
+        "short_id": genuine_hello(short_id=bytes(8)),
+        "clock": genuine_hello(skew=-200),
+        "replay": b"",
+    }
+    seen = [refused_at_once(site_credentials, template, one) for one in hellos.values()]
+    ways = [note[1] for note in seen[0]]
+    assert ways[:2] == ["client to server", "relay to site"]
+    assert "server to client" in ways
+    assert all(notes == seen[0] for notes in seen)
+
+
 # The browser's hello on bad networks
 
 
@@ -133,11 +182,6 @@ class Shuffled:
 
     def handle_deadline(self, now: float) -> None:
         self.engine.handle_deadline(now)
-
-
-@pytest.fixture(scope="module")
-def template(site_credentials: Credentials) -> Template:
-    return Template.of(observe_site(site_credentials, 4))
 
 
 def make_port(site: Credentials, template: Template, wire: Wire) -> Port:

@@ -7,12 +7,10 @@ A mode says what its handshakes are told; sockets, names, and the handover are t
 import asyncio
 import contextlib
 import errno
-import functools
 import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TextIO
 
 from nexusnet.agent.config import Config, PeerSettings, split_endpoint
@@ -35,7 +33,6 @@ from nexusnet.handshake.errors import HandshakeError
 from nexusnet.handshake.profile import EngineConfig
 from nexusnet.handshake.reader import Reader
 from nexusnet.handshake.udp import UdpSocket
-from nexusnet.session import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +59,6 @@ def set_mark(sock: socket.socket, mark: int | None) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
 
 
-def address_text(endpoint: Endpoint) -> tuple[str, int]:
-    """Return an endpoint as the handshake engines write it."""
-    return _host_text(endpoint.address, endpoint.scope_id), endpoint.port
-
-
-@functools.lru_cache(maxsize=4096)
-def _host_text(address: IPv4Address | IPv6Address, scope_id: int) -> str:
-    return f"{address}%{scope_id}" if scope_id else str(address)
-
-
 ECN: Final = tuple(Ecn)
 """By codepoint; calling an enumeration takes its time, and there may be thousands a second."""
 
@@ -81,8 +68,8 @@ def take_strays(endpoint: UdpEndpoint, local: tuple[str, int]) -> list[Received]
     return [
         Received(
             stray.payload,
-            local if stray.local is None else address_text(stray.local),
-            address_text(stray.remote),
+            local if stray.local is None else stray.local.text,
+            stray.remote.text,
             ECN[stray.ecn],
         )
         for stray in endpoint.receive()

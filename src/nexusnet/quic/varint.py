@@ -51,7 +51,10 @@ def decode_varint(data: bytes, offset: int = 0) -> tuple[int, int]:
     """
     if offset >= len(data):
         raise frame_encoding_error("a varint is missing")
-    size = 1 << (data[offset] >> 6)
+    first = data[offset]
+    if first < 0x40:
+        return first, offset + 1
+    size = 1 << (first >> 6)
     end = offset + size
     if end > len(data):
         raise frame_encoding_error(f"a varint of {size} bytes is cut off")

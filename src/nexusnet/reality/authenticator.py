@@ -15,10 +15,11 @@ connection: a Retry repeats the hello under another connection ID.
 """
 
 import enum
+import errno
 import hashlib
 import struct
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -27,8 +28,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from nexusnet._engine import ffi, lib
 from nexusnet.handshake.wipe import wipe_bytes
-from nexusnet.reality.client_hello import RANDOM_LENGTH, ClientHello, parse_client_hello
+from nexusnet.reality.client_hello import RANDOM_LENGTH, parse_client_hello
 from nexusnet.reality.credentials import KEY_LENGTH, SHORT_ID_LENGTH
+from nexusnet.reality.long_header import LongHeaderPacket
 from nexusnet.secret import SecretBytes
 
 VERSION: Final = 1
@@ -82,22 +84,65 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticator:
-    """What was in `random`; the tag is valid, nothing else is checked yet.
+class Claims:
+    """What a client says of itself in `random`.
 
     Attributes:
         version: 1 is known.
         flags: none is known yet; the reserved 16 bits count as flags, above the 8 that have a name.
         unix_time: the client's clock, seconds since 1970, 32 bits.
         short_id: 8 bytes.
-        server_key: K_srv, 32 bytes.
     """
 
     version: int
     flags: int
     unix_time: int
     short_id: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """What was in `random`; the tag is valid, nothing else is checked yet.
+
+    Attributes:
+        claims: of the client.
+        server_key: K_srv, 32 bytes.
+    """
+
+    claims: Claims
     server_key: SecretBytes
+
+
+class Sight(enum.Enum):
+    """What a first look at an Initial shows, where that is no whole ClientHello."""
+
+    CLOSED = "closed"
+    """Nothing: it is not authentic as a packet."""
+    UNCLEAR = "unclear"
+    """It takes another look: the hello is in pieces, say."""
+
+
+class Inspected(NamedTuple):
+    """A whole ClientHello at first sight.
+
+    Attributes:
+        refusal: why there is no authenticator; None where its tag is valid.
+        random: of the hello, 32 bytes.
+        claims: all zeros where there is no authenticator.
+    """
+
+    refusal: Refusal | None
+    random: bytes
+    claims: Claims
+
+
+NO_CLAIMS: Final = Claims(0, 0, 0, bytes(SHORT_ID_LENGTH))
+
+_SIGHTS: Final = {lib.NQE_INSPECT_CLOSED: Sight.CLOSED, lib.NQE_INSPECT_UNCLEAR: Sight.UNCLEAR}
+_REFUSALS: Final = {
+    lib.NQE_INSPECT_NO_SHARE: Refusal.NO_SHARE,
+    lib.NQE_INSPECT_BAD_TAG: Refusal.BAD_TAG,
+}
 
 
 def derive_keys(shared_secret: bytes, psk: SecretBytes | None, aad: bytes) -> HelloKeys:
@@ -165,43 +210,71 @@ def seal(
     return Sealed(random, keys.server_key)
 
 
-def open_hello(
-    hello: ClientHello, private_key: X25519PrivateKey, psk: SecretBytes | None
-) -> Authenticator | Refusal:
-    """Open the authenticator of a ClientHello, where it has one.
+class HelloOpener:
+    """Opens authenticators with a server's keys, in the engine, which has a copy of them.
 
-    The work is the same for all hellos of one length: a key exchange, two hashes, an AEAD, the last
-    three in the engine. A hello without a usable share is worked on with a made-up one.
-
-    Args:
-        hello: whoever sent it.
-        private_key: the server's.
-        psk: 32 bytes, or None.
+    The work is the same for all hellos of one length, whoever sent them: a key exchange, two
+    hashes, an AEAD. A hello without a usable share is worked on with a made-up one.
     """
-    share = hello.x25519_share
-    usable = share is not None
-    base_point = (9).to_bytes(KEY_LENGTH, "little")
-    try:
-        shared = private_key.exchange(X25519PublicKey.from_public_bytes(share or base_point))
-    except ValueError:
-        # RFC 7748 section 6.1: the result is all zeros, the share of small order.
-        usable = False
-        shared = private_key.exchange(X25519PublicKey.from_public_bytes(base_point))
-    plaintext = ffi.new("u8[]", lib.NQE_AUTHENTICATOR_PLAINTEXT)
-    proof = ffi.new("u8[]", lib.NQE_AUTHENTICATOR_KEY)
-    error = lib.nqe_authenticator_open(
-        shared,
-        bytes(KEY_LENGTH) if psk is None else ffi.from_buffer(psk.reveal()),
-        hello.message,
-        len(hello.message),
-        plaintext,
-        proof,
-    )
-    wipe_bytes(shared)
-    server_key = SecretBytes(ffi.buffer(proof))
-    ffi.memmove(proof, bytes(KEY_LENGTH), KEY_LENGTH)
-    if error or not usable:
-        server_key.wipe()
-        return Refusal.BAD_TAG if usable else Refusal.NO_SHARE
-    version, flags, reserved, unix_time, short_id = _PLAINTEXT.unpack(ffi.buffer(plaintext))
-    return Authenticator(version, reserved << 8 | flags, unix_time, short_id, server_key)
+
+    def __init__(self, private_key: X25519PrivateKey, psk: SecretBytes | None) -> None:
+        """Make one.
+
+        Args:
+            private_key: the server's.
+            psk: 32 bytes, or None.
+
+        Raises:
+            MemoryError: libcrypto fails.
+        """
+        raw = private_key.private_bytes_raw()
+        secret = bytes(KEY_LENGTH) if psk is None else ffi.from_buffer(psk.reveal())
+        opener = lib.nqe_opener_new(raw, secret)
+        wipe_bytes(raw)
+        if opener == ffi.NULL:
+            raise MemoryError("libcrypto has no room for a server's key")
+        # Wiped when nobody uses it any more.
+        self._opener = ffi.gc(opener, lib.nqe_opener_free)
+        self._found = ffi.new("struct nqe_inspected *")
+        self._random = ffi.buffer(self._found.random)
+        self._plaintext = ffi.buffer(self._found.plaintext)
+
+    def open(self, message: bytes) -> Authenticator | Refusal:
+        """Open the authenticator of a ClientHello, where it has one.
+
+        Args:
+            message: the handshake message; nothing else is known of it.
+        """
+        plaintext = ffi.new("u8[]", lib.NQE_AUTHENTICATOR_PLAINTEXT)
+        proof = ffi.new("u8[]", lib.NQE_AUTHENTICATOR_KEY)
+        error = lib.nqe_authenticator_open(self._opener, message, len(message), plaintext, proof)
+        if error:
+            return Refusal.NO_SHARE if error == -errno.ENOKEY else Refusal.BAD_TAG
+        server_key = SecretBytes(ffi.buffer(proof))
+        ffi.memmove(proof, bytes(KEY_LENGTH), KEY_LENGTH)
+        return Authenticator(_read_claims(ffi.buffer(plaintext)), server_key)
+
+    def inspect(self, datagram: bytes, packet: LongHeaderPacket) -> Inspected | Sight:
+        """Look into the Initial that a client's first datagram begins with.
+
+        Args:
+            datagram: the datagram.
+            packet: its first packet.
+
+        Returns:
+            What is in a hello that stands there whole, in one CRYPTO frame.
+        """
+        dcid = packet.dcid
+        verdict = lib.nqe_inspect(
+            self._opener, dcid, len(dcid), datagram, packet.pn_offset, packet.end, self._found
+        )
+        sight = _SIGHTS.get(verdict)
+        if sight is not None:
+            return sight
+        random, claims = bytes(self._random), _read_claims(self._plaintext)
+        return Inspected(_REFUSALS.get(verdict), random, claims)
+
+
+def _read_claims(plaintext: Any) -> Claims:
+    version, flags, reserved, unix_time, short_id = _PLAINTEXT.unpack(plaintext)
+    return Claims(version, reserved << 8 | flags, unix_time, short_id)

@@ -271,6 +271,8 @@ def parse_client_hello(message: bytes) -> ClientHello:
     length = message_length(message)
     if length is None or len(message) < length:
         raise HelloError(HelloFault.TRUNCATED, f"a ClientHello of which {len(message)} bytes came")
+    if len(message) > length:
+        raise HelloError(HelloFault.TRAILING, f"{len(message) - length} bytes behind a ClientHello")
     reader = _Reader(message, "ClientHello")
     reader.take(HEADER_LENGTH)
     if reader.number(2) != LEGACY_VERSION:
@@ -281,7 +283,6 @@ def parse_client_hello(message: bytes) -> ClientHello:
     compression = reader.vector(1, 1)
     block = reader.vector(2)
     reader.end()
-    # Data behind the length that the message itself states is `end`'s finding as well.
     known = _tagged(block, "extensions", "extension", 0)
 
     def numbers(kind: ExtensionType, size: int = 2) -> tuple[int, ...]:

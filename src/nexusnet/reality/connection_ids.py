@@ -105,6 +105,7 @@ class TaggedConnectionIds:
     random_bytes: Callable[[int], bytes] = os.urandom
     _free: tuple[int, ...] = field(init=False, repr=False)
     _tag_length: int = field(init=False, repr=False)
+    _tagger: hashlib.blake2s = field(init=False, repr=False)
     _pick: Callable[[bytes], tuple[int, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +116,7 @@ class TaggedConnectionIds:
         # There are several, see `FEWEST_FREE`: a tuple is what it returns.
         self._pick = operator.itemgetter(*self._free)
         self._tag_length = TAG_LENGTHS.get(len(self._free), LONGEST_TAG)
+        self._tagger = self._keyed(b"nexustag", self._tag_length)
 
     @classmethod
     def derive(cls, static_key: bytes, shape: ConnectionIdShape | None = None) -> Self:
@@ -127,10 +129,14 @@ class TaggedConnectionIds:
         hkdf = HKDF(hashes.SHA256(), KEY_LENGTH, salt=None, info=b"nexusnet connection ids v1")
         return cls(SecretBytes(hkdf.derive(static_key)), shape or ConnectionIdShape())
 
-    def _keyed(self, person: bytes, data: bytes, size: int) -> bytes:
-        return hashlib.blake2s(
-            data, key=self.key.reveal(), person=person, digest_size=size
-        ).digest()
+    def _keyed(self, person: bytes, size: int) -> hashlib.blake2s:
+        return hashlib.blake2s(key=self.key.reveal(), person=person, digest_size=size)
+
+    def _tag(self, nonce: bytes) -> bytes:
+        # All datagrams of strangers come through here: the key is not set up for each.
+        tagger = self._tagger.copy()
+        tagger.update(nonce)
+        return tagger.digest()
 
     def issue(self) -> bytes:
         """Return a new connection ID; 2^24 or more exist, so the caller looks whether it is new."""
@@ -138,7 +144,7 @@ class TaggedConnectionIds:
         for position, value in self.shape.fixed:
             cid[position] = value
         nonce = self.random_bytes(len(self._free) - self._tag_length)
-        free = nonce + self._keyed(b"nexustag", nonce, self._tag_length)
+        free = nonce + self._tag(nonce)
         for position, value in zip(self._free, free, strict=True):
             cid[position] = value
         return bytes(cid)
@@ -151,8 +157,10 @@ class TaggedConnectionIds:
             return False
         free = bytes(self._pick(cid))
         nonce, tag = free[: -self._tag_length], free[-self._tag_length :]
-        return hmac.compare_digest(tag, self._keyed(b"nexustag", nonce, self._tag_length))
+        return hmac.compare_digest(tag, self._tag(nonce))
 
     def reset_token(self, cid: bytes) -> bytes:
         """Return the stateless reset token (16 bytes) of a connection ID (RFC 9000 s. 10.3.2)."""
-        return self._keyed(b"nexusrst", cid, RESET_TOKEN_LENGTH)
+        token = self._keyed(b"nexusrst", RESET_TOKEN_LENGTH)
+        token.update(cid)
+        return token.digest()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who is a genuine client: decided about a whole ClientHello, before a byte is sent back.
 
-Every well-formed hello costs the same work whatever its authenticator says: each check is made, and
-only then the first that failed is named. All that differs is the entry in the replay cache, of a
-client that is let in.
+The authenticator comes first. Whoever has none that is valid, fresh and of a user costs the same
+work, whatever else the hello is like: each check is made, and only then the first that failed is
+named. What the hello offers is looked at of our users alone, to tell why one cannot be served.
 """
 
 import enum
@@ -12,19 +12,25 @@ from typing import Final
 
 from nexusnet.reality.authenticator import (
     KNOWN_FLAGS,
+    NO_CLAIMS,
     VERSION,
     Authenticator,
+    Claims,
+    HelloOpener,
     Refusal,
-    open_hello,
+    Sight,
 )
 from nexusnet.reality.client_hello import (
+    RANDOM_LENGTH,
+    RANDOM_OFFSET,
     X25519,
     X25519MLKEM768,
     ClientHello,
     HelloError,
     parse_client_hello,
 )
-from nexusnet.reality.credentials import SHORT_ID_LENGTH, ServerCredentials
+from nexusnet.reality.credentials import ServerCredentials
+from nexusnet.reality.long_header import LongHeaderPacket
 from nexusnet.reality.replay import Replay, ReplayCache
 from nexusnet.secret import SecretBytes
 
@@ -41,15 +47,8 @@ NO_COMPRESSION: Final = 0
 
 
 class Reason(enum.Enum):
-    """Why a flow is relayed, in the order in which the checks count."""
+    """Why a flow is relayed; the first one that holds, in this order."""
 
-    MALFORMED = "malformed"
-    NOT_QUIC_V1 = "not_quic_v1"
-    INITIAL_TOO_SMALL = "initial_too_small"
-    SESSION_ID = "session_id"
-    PSK = "psk"
-    SERVER_NAME = "server_name"
-    PROFILE = "profile"
     NO_SHARE = "no_share"
     BAD_TAG = "bad_tag"
     AUTHENTICATOR_VERSION = "authenticator_version"
@@ -58,6 +57,14 @@ class Reason(enum.Enum):
     SEEN = "seen"
     STALE = "stale"
     REPLAY_CACHE_FULL = "replay_cache_full"
+    # Of our users alone.
+    MALFORMED = "malformed"
+    NOT_QUIC_V1 = "not_quic_v1"
+    INITIAL_TOO_SMALL = "initial_too_small"
+    SESSION_ID = "session_id"
+    PSK = "psk"
+    SERVER_NAME = "server_name"
+    PROFILE = "profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +146,18 @@ class Relay:
 
 Decision = Accept | Relay
 
-_NOBODY: Final = Authenticator(0, 0, 0, bytes(SHORT_ID_LENGTH), SecretBytes(b""))
+REFUSED: Final = {Refusal.NO_SHARE: Reason.NO_SHARE, Refusal.BAD_TAG: Reason.BAD_TAG}
+
+Check = tuple[Reason, bool]
+"""A reason, and whether it holds."""
 
 
 class Decider:
     """Decides about ClientHellos.
 
     Attributes:
-        credentials: whom we know; may be replaced at any time, and counts from the next hello on.
-        profile: what a hello must offer; may be replaced likewise.
+        profile: what a hello must offer; may be replaced at any time, and counts from the next
+            hello on.
         replay: authenticators used so far.
         window: seconds by which a client's clock may differ from ours.
     """
@@ -164,6 +174,38 @@ class Decider:
         self.replay = replay
         self.window = window
 
+    @property
+    def credentials(self) -> ServerCredentials:
+        """Whom we know; may be replaced at any time, and counts from the next hello on."""
+        return self._credentials
+
+    @credentials.setter
+    def credentials(self, credentials: ServerCredentials) -> None:
+        self._credentials = credentials
+        self._opener = HelloOpener(credentials.private_key, credentials.psk)
+
+    def glance(
+        self, datagram: bytes, packet: LongHeaderPacket, *, now: float, wall: float
+    ) -> Reason | Sight:
+        """Take a first look at a client's first datagram: nearly all are strangers'.
+
+        Args:
+            datagram: the datagram.
+            packet: the Initial that it begins with.
+            now: seconds of a monotonic clock.
+            wall: the time of day, in seconds since 1970.
+
+        Returns:
+            Why it is relayed, or that it does not open; UNCLEAR where it takes `decide` to tell.
+        """
+        seen = self._opener.inspect(datagram, packet)
+        if isinstance(seen, Sight):
+            return seen
+        objection = self._objection(seen.claims, seen.random, now, wall)
+        if seen.refusal is not None:
+            return REFUSED[seen.refusal]
+        return objection or Sight.UNCLEAR
+
     def decide(self, message: bytes, facts: InitialFacts, *, now: float, wall: float) -> Decision:
         """Decide about a whole ClientHello.
 
@@ -171,43 +213,59 @@ class Decider:
         the journal before anything is sent.
 
         Args:
-            message: the handshake message, complete, nothing behind it.
+            message: the handshake message, as it was put together; nothing is known of it.
             facts: of the packets that carried it.
             now: seconds of a monotonic clock.
             wall: the time of day, in seconds since 1970.
         """
+        opened = self._opener.open(message)
+        claims = opened.claims if isinstance(opened, Authenticator) else NO_CLAIMS
+        random = message[RANDOM_OFFSET : RANDOM_OFFSET + RANDOM_LENGTH]
+        objection = self._objection(claims, random, now, wall)
+        if isinstance(opened, Refusal):
+            return Relay(REFUSED[opened])
+        reason = objection or self._mismatch(message, facts)
+        if reason is not None:
+            opened.server_key.wipe()
+            return Relay(reason)
+        self.replay.insert(random, claims.unix_time, now, wall)
+        name = self.credentials.users[claims.short_id]
+        ahead = claims.unix_time - int(wall)
+        return Accept(name, claims.short_id, message, opened.server_key, ahead)
+
+    def _objection(self, claims: Claims, random: bytes, now: float, wall: float) -> Reason | None:
+        """Why claims get nobody in; all is looked at before any of it counts."""
+        replay = self.replay.refusal(random, claims.unix_time, now)
+        unknown = claims.version != VERSION or bool(claims.flags & ~KNOWN_FLAGS)
+        return _first(
+            (Reason.AUTHENTICATOR_VERSION, unknown),
+            (Reason.SHORT_ID, claims.short_id not in self.credentials.users),
+            (Reason.CLOCK, abs(claims.unix_time - int(wall)) > self.window),
+            (Reason.SEEN, replay is Replay.SEEN),
+            (Reason.STALE, replay is Replay.STALE),
+            (Reason.REPLAY_CACHE_FULL, replay is Replay.FULL),
+        )
+
+    def _mismatch(self, message: bytes, facts: InitialFacts) -> Reason | None:
+        """Why a user of ours cannot be served."""
         try:
             hello = parse_client_hello(message)
         except HelloError:
-            return Relay(Reason.MALFORMED)
-        opened = open_hello(hello, self.credentials.private_key, self.credentials.psk)
-        inside = opened if isinstance(opened, Authenticator) else _NOBODY
-        name = self.credentials.users.get(inside.short_id)
-        replay = self.replay.refusal(hello.random, inside.unix_time, now)
-        difference = inside.unix_time - int(wall)
+            return Reason.MALFORMED
         profile = self.profile
-        checks = (
+        return _first(
             (Reason.NOT_QUIC_V1, facts.version != QUIC_V1),
             (Reason.INITIAL_TOO_SMALL, facts.datagram_size < MIN_INITIAL),
             (Reason.SESSION_ID, bool(hello.session_id)),
             (Reason.PSK, hello.has_psk),
             (Reason.SERVER_NAME, (hello.server_name or "").lower() not in profile.server_names),
             (Reason.PROFILE, not profile.fits(hello)),
-            (Reason.NO_SHARE, opened is Refusal.NO_SHARE),
-            (Reason.BAD_TAG, opened is Refusal.BAD_TAG),
-            (
-                Reason.AUTHENTICATOR_VERSION,
-                inside.version != VERSION or bool(inside.flags & ~KNOWN_FLAGS),
-            ),
-            (Reason.SHORT_ID, name is None),
-            (Reason.CLOCK, abs(difference) > self.window),
-            (Reason.SEEN, replay is Replay.SEEN),
-            (Reason.STALE, replay is Replay.STALE),
-            (Reason.REPLAY_CACHE_FULL, replay is Replay.FULL),
         )
-        reason = next((reason for reason, failed in checks if failed), None)
-        if reason is not None or name is None:
-            inside.server_key.wipe()
-            return Relay(reason or Reason.SHORT_ID)
-        self.replay.insert(hello.random, inside.unix_time, now, wall)
-        return Accept(name, inside.short_id, message, inside.server_key, difference)
+
+
+def _first(*checks: Check) -> Reason | None:
+    """Return the first reason that holds."""
+    for reason, holds in checks:
+        if holds:
+            return reason
+    return None

@@ -25,10 +25,11 @@ from nexusnet.handshake.engine import HandshakeEngine
 from nexusnet.handshake.flood import Flood
 from nexusnet.handshake.profile import BASE_DATAGRAM_SIZE
 from nexusnet.quic.errors import QuicError
+from nexusnet.reality.authenticator import Sight
 from nexusnet.reality.connection_ids import TaggedConnectionIds
 from nexusnet.reality.crypto_stream import Progress
-from nexusnet.reality.decision import Accept, Decision, InitialFacts, Relay
-from nexusnet.reality.flows import Flow, FlowState, FlowTable, Path, RelayLimits
+from nexusnet.reality.decision import Accept, Decision, InitialFacts, Reason, Relay
+from nexusnet.reality.flows import FirstFlight, Flow, FlowState, FlowTable, Path, RelayLimits
 from nexusnet.reality.initial import is_answer, open_initial
 from nexusnet.reality.long_header import (
     FIXED_BIT,
@@ -91,7 +92,12 @@ class Upstream(Protocol):
 
 
 class HelloDecider(Protocol):
-    """Decides about a whole ClientHello, see `decision.Decider`."""
+    """Decides about hellos, see `decision.Decider`."""
+
+    def glance(
+        self, datagram: bytes, packet: LongHeaderPacket, *, now: float, wall: float
+    ) -> Reason | Sight:
+        """Return why a client's first datagram is relayed, or what else is to be seen of it."""
 
     def decide(self, message: bytes, facts: InitialFacts, *, now: float, wall: float) -> Decision:
         """Return who sent it."""
@@ -149,6 +155,7 @@ class Demultiplexer:
         self._over: deque[tuple[float, HandshakeEngine]] = deque()
         self._engines: dict[int, HandshakeEngine] = {}
         self._flood = Flood()
+        self._read_wall_clock = (float("-inf"), 0.0)
         self._resets_left = self._limits.resets_per_second
         self._resets_since = 0.0
 
@@ -176,22 +183,10 @@ class Demultiplexer:
             self._relay(datagram, path, None, now)
         elif self._is_ours(packet.dcid, data, path, packet.dcid):
             self._receive_ours(packet.dcid, datagram, now)
-        elif (engine := self._sessions.by_initial(packet.dcid, path)) is not None:
-            if self.acceptor.knows(engine):
-                self.acceptor.feed(engine, datagram, now)
-            else:
-                self.counts[Fate.SWALLOWED] += 1
-        elif (flow := self.flows.by_initial(packet.dcid, path)) is not None:
-            self._to_target(flow, datagram, now)
-        elif (
-            packet.packet_type is PacketType.INITIAL
-            and len(data) >= BASE_DATAGRAM_SIZE
-            and not self.flows.knows(packet.dcid)
-            and not self._sessions.knows(packet.dcid)
-        ):
-            flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
-            self._undecided.append((now + self._limits.undecided, flow))
-            self._to_target(flow, datagram, now, packet)
+        elif self.flows.knows(packet.dcid) or self._sessions.knows(packet.dcid):
+            self._receive_known(packet.dcid, datagram, path, now)
+        elif packet.packet_type is PacketType.INITIAL and len(data) >= BASE_DATAGRAM_SIZE:
+            self._begin(datagram, path, packet, now)
         else:
             self._relay(datagram, path, packet.dcid, now)
 
@@ -211,6 +206,19 @@ class Demultiplexer:
             self.counts[Fate.SWALLOWED] += 1
         else:
             self._reset(cid, datagram)
+
+    def _receive_known(self, dcid: bytes, datagram: Received, path: Path, now: float) -> None:
+        """Step 2; from another path step 4."""
+        engine = self._sessions.by_initial(dcid, path)
+        flow = self.flows.by_initial(dcid, path)
+        if engine is not None and self.acceptor.knows(engine):
+            self.acceptor.feed(engine, datagram, now)
+        elif engine is not None:
+            self.counts[Fate.SWALLOWED] += 1
+        elif flow is not None:
+            self._to_target(flow, datagram, now)
+        else:
+            self._relay(datagram, path, dcid, now)
 
     def _may_reset(self, size: int, now: float) -> bool:
         # RFC 9000 section 10.3.3: smaller than what it answers, so that two ends cannot play
@@ -274,22 +282,39 @@ class Demultiplexer:
         self.flows.remove(flow)
         self._upstream.close(flow.number)
 
-    def _to_target(
-        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None = None
-    ) -> None:
+    def _to_target(self, flow: Flow, datagram: Received, now: float) -> None:
         # The mirror first: what the target gets, and when, depends on nothing that follows.
         self._upstream.send(flow.number, datagram.data, datagram.ecn)
         self.flows.touch(flow, now)
         if flow.state is FlowState.UNDECIDED:
-            self._inspect(flow, datagram, now, first)
+            self._inspect(flow, datagram, now)
 
     # The decision
 
-    def _inspect(
-        self, flow: Flow, datagram: Received, now: float, first: LongHeaderPacket | None
-    ) -> None:
+    def _wall(self, now: float) -> float:
+        """The time of day; asked for once for all datagrams that came together."""
+        if self._read_wall_clock[0] != now:
+            self._read_wall_clock = (now, self._wall_clock())
+        return self._read_wall_clock[1]
+
+    def _begin(self, datagram: Received, path: Path, packet: LongHeaderPacket, now: float) -> None:
+        """Step 3. The mirror comes first here as well."""
+        flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
+        data = datagram.data
+        self._upstream.send(flow.number, data, datagram.ecn)
+        seen = self._decider.glance(data, packet, now=now, wall=self._wall(now))
+        if isinstance(seen, Reason):
+            self._reject(flow, seen, now)
+            return
+        self._undecided.append((now + self._limits.undecided, flow))
+        # Where its first packet does not open another one behind it may.
+        if seen is Sight.UNCLEAR or packet.end < len(data):
+            self._inspect(flow, datagram, now)
+
+    def _inspect(self, flow: Flow, datagram: Received, now: float) -> None:
         opened = False
-        for packet in split_datagram(datagram.data, first):
+        first = flow.first = flow.first or FirstFlight()
+        for packet in split_datagram(datagram.data):
             if packet.packet_type is not PacketType.INITIAL or packet.dcid != flow.dcid:
                 continue
             try:
@@ -301,29 +326,29 @@ class Demultiplexer:
                 continue
             opened = True
             for fragment in payload.fragments:
-                flow.hello.add(fragment)
+                first.hello.add(fragment)
             if payload.fragments:
                 size = len(datagram.data)
-                flow.smallest = min(flow.smallest or size, size)
+                first.smallest = min(first.smallest or size, size)
         if opened:
-            flow.held.append(datagram)
+            first.held.append(datagram)
             self._account(flow, len(datagram.data))
-        if flow.hello.progress is Progress.IMPOSSIBLE:
+        if first.hello.progress is Progress.IMPOSSIBLE:
             self._reject(flow, Fate.IMPOSSIBLE_HELLO, now)
-        elif flow.hello.progress is Progress.COMPLETE:
-            self._decide(flow, now)
+        elif first.hello.progress is Progress.COMPLETE:
+            self._decide(flow, first, now)
         else:
             self._check_buffers(flow, now)
 
-    def _decide(self, flow: Flow, now: float) -> None:
+    def _decide(self, flow: Flow, first: FirstFlight, now: float) -> None:
         if self.acceptor.full(flow.path[1]):
             self._reject(flow, Fate.TOO_MANY_HANDSHAKES, now)
             return
         decision = self._decider.decide(
-            flow.hello.message,
-            InitialFacts(VERSION_1, flow.smallest),
+            first.hello.message,
+            InitialFacts(VERSION_1, first.smallest),
             now=now,
-            wall=self._wall_clock(),
+            wall=self._wall(now),
         )
         if isinstance(decision, Relay):
             self._reject(flow, decision.reason, now)
@@ -336,8 +361,8 @@ class Demultiplexer:
         else:
             self.reasons[reason] += 1
         self._flush(flow)
+        flow.active = now
         self.flows.settle(flow)
-        self.flows.touch(flow, now)
 
     def _flush(self, flow: Flow) -> None:
         """Relay for good: what the target has said goes out in its order."""
@@ -380,7 +405,7 @@ class Demultiplexer:
     def _forget_buffers(self, flow: Flow) -> None:
         self._octets -= flow.octets
         flow.octets = flow.replies = 0
-        flow.held = []
+        flow.first = None
 
     def _check_buffers(self, flow: Flow, now: float) -> None:
         limits = self._limits

@@ -63,6 +63,21 @@ class RelayLimits:
 
 
 @dataclass(slots=True, eq=False)
+class FirstFlight:
+    """What an undecided client has sent, as far as it could be opened.
+
+    Attributes:
+        hello: the ClientHello as far as it is there.
+        smallest: bytes of the smallest datagram with a part of the hello.
+        held: the datagrams, for the handshake.
+    """
+
+    hello: FirstMessage = field(default_factory=lambda: FirstMessage(CLIENT_HELLO))
+    smallest: int = 0
+    held: list[Received] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class Flow:
     """One flow.
 
@@ -73,11 +88,9 @@ class Flow:
         began: when, in seconds.
         state: what is known about it.
         active: when a datagram passed last, in seconds.
-        hello: the ClientHello as far as it is there.
-        smallest: bytes of the smallest datagram with a part of the hello.
-        held: the client's datagrams, for the handshake.
+        first: what the client has sent, while undecided; most strangers never need it.
         replies: how many of the target's datagrams are kept, while undecided.
-        octets: bytes of `held` and of these.
+        octets: bytes of these and of the client's.
         target_cids: connection IDs by which the target wants to be addressed.
     """
 
@@ -87,9 +100,7 @@ class Flow:
     began: float
     state: FlowState
     active: float = 0.0
-    hello: FirstMessage = field(default_factory=lambda: FirstMessage(CLIENT_HELLO))
-    smallest: int = 0
-    held: list[Received] = field(default_factory=list)
+    first: FirstFlight | None = None
     replies: int = 0
     octets: int = 0
     target_cids: set[bytes] = field(default_factory=set)
@@ -98,6 +109,11 @@ class Flow:
     def __post_init__(self) -> None:
         self.network = network_of(self.path[1])
         self.active = self.began
+
+    @property
+    def held(self) -> list[Received]:
+        """The client's datagrams, for the handshake."""
+        return [] if self.first is None else self.first.held
 
     def addressed_by(self, data: bytes, dcid: bytes | None) -> bool:
         """Whether a client's datagram is for this flow's connection at the target.
@@ -120,12 +136,11 @@ class FlowTable:
         self._flows: dict[int, Flow] = {}
         self._by_path: dict[Path, dict[int, Flow]] = {}
         self._by_initial: dict[tuple[bytes, Path], Flow] = {}
-        self._by_dcid: dict[bytes, set[int]] = {}
-        self._target_cids: dict[bytes, set[int]] = {}
+        # Connection IDs that began a flow or are the target's, and how often.
+        self._known: dict[bytes, int] = {}
         self._by_network: dict[bytes, dict[int, Flow]] = {}
-        # Idlest first: all relayed flows, and those of each network.
+        # All relayed flows, idlest first.
         self._idle: OrderedDict[int, Flow] = OrderedDict()
-        self._idle_of: dict[bytes, OrderedDict[int, Flow]] = {}
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -143,7 +158,7 @@ class FlowTable:
 
     def knows(self, dcid: bytes) -> bool:
         """Whether a connection ID is one of the target's, or began a flow on any path."""
-        return dcid in self._target_cids or dcid in self._by_dcid
+        return dcid in self._known
 
     def addressed(self, path: Path, data: bytes, dcid: bytes | None) -> bool:
         """Whether a datagram's connection ID is one that a flow on this path has at the target."""
@@ -165,34 +180,42 @@ class FlowTable:
         self._by_network.setdefault(flow.network, {})[flow.number] = flow
         if flow.dcid is not None:
             self._by_initial[flow.dcid, flow.path] = flow
-            self._by_dcid.setdefault(flow.dcid, set()).add(flow.number)
+            self._know(flow.dcid)
         if flow.state is FlowState.RELAYED:
             self.settle(flow)
 
     def settle(self, flow: Flow) -> None:
         """Put a flow that is relayed from now on at the end of the idle order."""
         self._idle[flow.number] = flow
-        self._idle_of.setdefault(flow.network, OrderedDict())[flow.number] = flow
 
     def touch(self, flow: Flow, now: float) -> None:
         """Note that a datagram of a flow passed."""
         flow.active = now
         if flow.state is FlowState.RELAYED:
             self._idle.move_to_end(flow.number)
-            self._idle_of[flow.network].move_to_end(flow.number)
 
     def learn(self, flow: Flow, cid: bytes) -> None:
         """Remember a connection ID of the target."""
         if cid and cid not in flow.target_cids and len(flow.target_cids) < MAX_TARGET_CIDS:
             flow.target_cids.add(cid)
-            self._target_cids.setdefault(cid, set()).add(flow.number)
+            self._know(cid)
+
+    def _know(self, cid: bytes) -> None:
+        self._known[cid] = self._known.get(cid, 0) + 1
+
+    def _forget(self, cid: bytes) -> None:
+        left = self._known[cid] - 1
+        if left:
+            self._known[cid] = left
+        else:
+            del self._known[cid]
 
     def surplus(self, network: bytes) -> Flow | None:
         """Return the flow to evict before another one of `network` is added, or None."""
         of_network = self._by_network.get(network, {})
         if len(of_network) >= self._limits.flows_per_network:
-            idle = self._idle_of.get(network)
-            return next(iter((idle or of_network).values()))
+            # They are few.
+            return min(of_network.values(), key=_by_idleness)
         if len(self._flows) >= self._limits.flows:
             return next(iter((self._idle or self._flows).values()))
         return None
@@ -202,37 +225,29 @@ class FlowTable:
         return next(iter(self._idle.values()), None)
 
     def remove(self, flow: Flow) -> None:
-        """Forget a flow."""
-        self._flows.pop(flow.number, None)
+        """Forget a flow that was added."""
+        del self._flows[flow.number]
         _discard(self._by_path, flow.path, flow.number)
         _discard(self._by_network, flow.network, flow.number)
         self._idle.pop(flow.number, None)
-        _discard(self._idle_of, flow.network, flow.number)
         if flow.dcid is not None:
             if self._by_initial.get((flow.dcid, flow.path)) is flow:
                 del self._by_initial[flow.dcid, flow.path]
-            _discard_number(self._by_dcid, flow.dcid, flow.number)
+            self._forget(flow.dcid)
         for cid in flow.target_cids:
-            _discard_number(self._target_cids, cid, flow.number)
+            self._forget(cid)
+
+
+def _by_idleness(flow: Flow) -> tuple[bool, float]:
+    """Order flows for eviction: relayed ones first, of these the idlest."""
+    return flow.state is not FlowState.RELAYED, flow.active
 
 
 def _discard(
-    index: dict[Path, dict[int, Flow]]
-    | dict[bytes, dict[int, Flow]]
-    | dict[bytes, OrderedDict[int, Flow]],
-    key: object,
-    number: int,
+    index: dict[Path, dict[int, Flow]] | dict[bytes, dict[int, Flow]], key: object, number: int
 ) -> None:
     flows = index.get(key)  # type: ignore[call-overload]
     if flows is not None:
         flows.pop(number, None)
         if not flows:
             del index[key]  # type: ignore[arg-type]
-
-
-def _discard_number(index: dict[bytes, set[int]], key: bytes, number: int) -> None:
-    numbers = index.get(key)
-    if numbers is not None:
-        numbers.discard(number)
-        if not numbers:
-            del index[key]

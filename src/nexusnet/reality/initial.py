@@ -13,6 +13,11 @@ from nexusnet.reality.long_header import LongHeaderPacket, PacketType, split_dat
 
 TAG_LENGTH: Final = 16
 
+_HMAC: Final = ffi.gc(lib.nqe_hmac_new(), lib.nqe_hmac_free)
+"""Of one thread, that of the event loop."""
+if not _HMAC:
+    raise ImportError("libcrypto has no HMAC-SHA256")
+
 PADDING: Final = 0x00
 PING: Final = 0x01
 ACK: Final = 0x02
@@ -70,6 +75,7 @@ def open_initial(
     work = bytearray(datagram[packet.start : packet.end])
     number = ffi.new("u64 *")
     header = lib.nqe_initial_open(
+        _HMAC,
         original_dcid,
         len(original_dcid),
         from_client,

@@ -117,18 +117,12 @@ def _parse_version_1(
     return LongHeaderPacket(packet_type, VERSION_1, dcid, scid, token, start, pn_offset, end)
 
 
-def split_datagram(
-    datagram: bytes, first: LongHeaderPacket | None = None
-) -> Iterator[LongHeaderPacket]:
+def split_datagram(datagram: bytes) -> Iterator[LongHeaderPacket]:
     """Return the long header packets that a datagram begins with (RFC 9000 section 12.2).
 
     A short header packet, padding or garbage ends the series.
-
-    Args:
-        datagram: the datagram.
-        first: its first packet, where that has been read already.
     """
-    packet = first or parse_long_header(datagram)
+    packet = parse_long_header(datagram)
     while packet is not None:
         yield packet
         packet = parse_long_header(datagram, packet.end)
