@@ -113,9 +113,9 @@ class Load:
         Raises:
             DemoError: iperf3 failed.
         """
-        rate, seconds = start, min(self.seconds, 1.0)
+        rate, seconds, buffer = start, min(self.seconds, 1.0), str(udp_buffer())
         for _ in range(UDP_TRIALS):
-            options = ("-u", "-b", f"{rate:.0f}", "-l", str(size), "-w", str(udp_buffer()))
+            options = ("-u", "-b", f"{rate:.0f}", "-l", str(size), "-w", buffer)
             transfer = self._run(seconds, *options, is_udp=True)
             if (transfer.loss_percent or 0.0) <= UDP_LOSS_GOAL:
                 break

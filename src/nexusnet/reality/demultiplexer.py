@@ -155,7 +155,6 @@ class Demultiplexer:
         self._over: deque[tuple[float, HandshakeEngine]] = deque()
         self._engines: dict[int, HandshakeEngine] = {}
         self._flood = Flood()
-        self._read_wall_clock = (float("-inf"), 0.0)
         self._resets_left = self._limits.resets_per_second
         self._resets_since = 0.0
 
@@ -291,18 +290,12 @@ class Demultiplexer:
 
     # The decision
 
-    def _wall(self, now: float) -> float:
-        """The time of day; asked for once for all datagrams that came together."""
-        if self._read_wall_clock[0] != now:
-            self._read_wall_clock = (now, self._wall_clock())
-        return self._read_wall_clock[1]
-
     def _begin(self, datagram: Received, path: Path, packet: LongHeaderPacket, now: float) -> None:
         """Step 3. The mirror comes first here as well."""
         flow = self._open(path, packet.dcid, FlowState.UNDECIDED, now)
         data = datagram.data
         self._upstream.send(flow.number, data, datagram.ecn)
-        seen = self._decider.glance(data, packet, now=now, wall=self._wall(now))
+        seen = self._decider.glance(data, packet, now=now, wall=self._wall_clock())
         if isinstance(seen, Reason):
             self._reject(flow, seen, now)
             return
@@ -348,7 +341,7 @@ class Demultiplexer:
             first.hello.message,
             InitialFacts(VERSION_1, first.smallest),
             now=now,
-            wall=self._wall(now),
+            wall=self._wall_clock(),
         )
         if isinstance(decision, Relay):
             self._reject(flow, decision.reason, now)
