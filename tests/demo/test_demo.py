@@ -132,8 +132,8 @@ def test_namespaces_go_whatever_happens(root: None) -> None:
     def fail() -> None:
         with two_ends() as (first, second):
             assert namespaces(os.getpid()) == {first.name, second.name}
-            assert first.run("ping", "-c", "1", "-W", "2", second.ipv4).returncode == 0
-            assert first.run("ping", "-c", "1", "-W", "2", second.ipv6).returncode == 0
+            assert first.run("ping", "-c", "1", "-w", "10", second.ipv4).returncode == 0
+            assert first.run("ping", "-c", "1", "-w", "10", second.ipv6).returncode == 0
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
